@@ -1,0 +1,327 @@
+//! The way to PostgreSQL: a pool whose connections run as a role that owns nothing, and
+//! transactions that see one school or, named as such, all of them.
+
+pub mod migrations;
+
+mod tls;
+
+use std::{fmt::Write as _, ops::Deref, time::Duration};
+
+use anyhow::Context;
+use deadpool_postgres::{
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime,
+};
+use tokio_postgres::{Config, config::Host};
+use uuid::Uuid;
+
+use crate::{
+    cluster::{Cluster, Joined},
+    configuration::{Configuration, DatabaseSource},
+};
+
+/// The role all queries run as. The schema's first migration makes it.
+pub const APPLICATION_ROLE: &str = "portcullis_app";
+
+/// Connections of one central; a private PostgreSQL takes 100 in all.
+const POOL_SIZE: usize = 16;
+/// A request waits no longer for a connection: it is told to come again.
+const POOL_WAIT: Duration = Duration::from_secs(10);
+const CONNECT_WAIT: Duration = Duration::from_secs(10);
+
+/// Settings of each connection. A statement or transaction that hangs gives its locks back.
+const SESSION: &str = "SET ROLE portcullis_app; SET statement_timeout = '30s'; \
+SET idle_in_transaction_session_timeout = '60s'; SET lock_timeout = '10s'";
+
+/// A connection of the pool, with prepared statements remembered (`prepare_cached`).
+pub type Connection = ClientWrapper;
+
+/// A pool of connections; clones share it.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pool: Pool,
+}
+
+/// Which rows a transaction sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of this school.
+    School(Uuid),
+    /// Those of every school: for what is central's own, such as ingest and signing.
+    AllSchools,
+}
+
+/// An open transaction. Dropped without [`Transaction::commit`], it is rolled back.
+#[derive(Debug)]
+pub struct Transaction {
+    connection: Option<Object>,
+}
+
+/// What opening the database gives: how to reach it as its owner, and the process behind it.
+#[derive(Debug)]
+pub struct Database {
+    /// Connects as the owner of the schema: for migrations alone.
+    pub owner: Config,
+    /// The private PostgreSQL, when this process runs it.
+    pub cluster: Option<Cluster>,
+}
+
+/// What to do when another central runs the private PostgreSQL already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenRunning {
+    /// Stop with a message: a server has its data directory to itself.
+    Refuse,
+    /// Use it: for commands beside a running server.
+    Join,
+}
+
+impl Database {
+    /// Reaches the configured PostgreSQL, starting the private one if that is what is configured.
+    ///
+    /// # Errors
+    /// When it cannot be reached or started; the message says what to do.
+    pub async fn open(
+        configuration: &Configuration,
+        when_running: WhenRunning,
+    ) -> anyhow::Result<Self> {
+        match (&configuration.database, when_running) {
+            (DatabaseSource::Url(config), _) => {
+                let mut owner = (**config).clone();
+                tls::settle_mode(&mut owner);
+                Ok(Self {
+                    owner,
+                    cluster: None,
+                })
+            }
+            (DatabaseSource::Embedded, WhenRunning::Refuse) => {
+                let cluster = Cluster::start(&configuration.data_directory).await?;
+                Ok(Self {
+                    owner: cluster.connection(),
+                    cluster: Some(cluster),
+                })
+            }
+            (DatabaseSource::Embedded, WhenRunning::Join) => {
+                match Cluster::start_or_join(&configuration.data_directory).await? {
+                    Joined::Own(cluster) => Ok(Self {
+                        owner: cluster.connection(),
+                        cluster: Some(*cluster),
+                    }),
+                    Joined::Running(owner) => Ok(Self {
+                        owner: *owner,
+                        cluster: None,
+                    }),
+                }
+            }
+        }
+    }
+
+    /// Waits for the private PostgreSQL to end by itself; for ever when there is none.
+    pub async fn ended(&mut self) -> anyhow::Error {
+        match &mut self.cluster {
+            Some(cluster) => cluster.ended().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Shuts the private PostgreSQL down, if this process runs one.
+    ///
+    /// # Errors
+    /// As [`Cluster::shut_down`].
+    pub async fn close(self) -> anyhow::Result<()> {
+        match self.cluster {
+            Some(cluster) => cluster.shut_down().await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Db {
+    /// A pool for the database that `owner` connects to; its connections change to the
+    /// application's role before anyone gets them.
+    ///
+    /// # Errors
+    /// When TLS is wanted and the system has no certificate authorities.
+    pub fn new(owner: &Config) -> anyhow::Result<Self> {
+        let mut config = owner.clone();
+        config.application_name("portcullis-central");
+        let recycling = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
+        let manager = match tls::connector(&config)? {
+            Some(connector) => Manager::from_config(config, connector, recycling),
+            None => Manager::from_config(config, tokio_postgres::NoTls, recycling),
+        };
+        let pool = Pool::builder(manager)
+            .max_size(POOL_SIZE)
+            .wait_timeout(Some(POOL_WAIT))
+            .create_timeout(Some(CONNECT_WAIT))
+            .runtime(Runtime::Tokio1)
+            .post_create(Hook::async_fn(|client: &mut ClientWrapper, _| {
+                Box::pin(async move {
+                    client
+                        .batch_execute(SESSION)
+                        .await
+                        .map_err(HookError::Backend)
+                })
+            }))
+            .build()
+            .context("cannot make the pool of database connections")?;
+        Ok(Self { pool })
+    }
+
+    /// A connection outside any transaction: it sees no school's rows.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or all connections stay busy.
+    pub async fn connection(&self) -> anyhow::Result<Object> {
+        self.pool
+            .get()
+            .await
+            .context("no connection to the database")
+    }
+
+    /// Opens a transaction that sees what `scope` says.
+    ///
+    /// # Errors
+    /// As [`Db::connection`].
+    pub async fn begin(&self, scope: Scope) -> anyhow::Result<Transaction> {
+        let transaction = Transaction {
+            connection: Some(self.connection().await?),
+        };
+        let setting = match scope {
+            Scope::School(school) => format!("'portcullis.school_id', '{school}'"),
+            Scope::AllSchools => "'portcullis.all_schools', 'on'".to_owned(),
+        };
+        transaction
+            .batch_execute(&format!("BEGIN; SELECT set_config({setting}, true)"))
+            .await
+            .context("cannot begin a transaction")?;
+        Ok(transaction)
+    }
+
+    /// Opens a transaction that sees one school's rows.
+    ///
+    /// # Errors
+    /// As [`Db::connection`].
+    pub async fn begin_in_school(&self, school: Uuid) -> anyhow::Result<Transaction> {
+        self.begin(Scope::School(school)).await
+    }
+
+    /// Opens a transaction that sees every school's rows.
+    ///
+    /// # Errors
+    /// As [`Db::connection`].
+    pub async fn begin_across_schools(&self) -> anyhow::Result<Transaction> {
+        self.begin(Scope::AllSchools).await
+    }
+
+    /// Ends all connections; later requests for one fail.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+}
+
+impl Transaction {
+    /// Makes everything done in it durable and visible.
+    ///
+    /// # Errors
+    /// When the database refuses; nothing was changed then, unless the connection broke in the
+    /// very moment of the commit.
+    pub async fn commit(mut self) -> anyhow::Result<()> {
+        let Some(connection) = self.connection.take() else {
+            return Ok(());
+        };
+        match connection.batch_execute("COMMIT").await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                // What state the connection is in is unknown: it does not go back to the pool.
+                drop(Object::take(connection));
+                Err(error).context("cannot commit")
+            }
+        }
+    }
+}
+
+impl Deref for Transaction {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection
+            .as_ref()
+            .expect("only commit and drop take the connection")
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            // A closed connection is rolled back by the server.
+            drop(Object::take(connection));
+            return;
+        };
+        runtime.spawn(async move {
+            if connection.batch_execute("ROLLBACK").await.is_err() {
+                drop(Object::take(connection));
+            }
+        });
+    }
+}
+
+/// Opens one connection as `config` says, outside any pool.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn connect(config: &Config) -> anyhow::Result<tokio_postgres::Client> {
+    let client = match tls::connector(config)? {
+        Some(connector) => {
+            let (client, connection) = config
+                .connect(connector)
+                .await
+                .with_context(|| unreachable(config))?;
+            watch(connection);
+            client
+        }
+        None => {
+            let (client, connection) = config
+                .connect(tokio_postgres::NoTls)
+                .await
+                .with_context(|| unreachable(config))?;
+            watch(connection);
+            client
+        }
+    };
+    Ok(client)
+}
+
+/// Where `config` connects to, for messages: never its password.
+#[must_use]
+pub fn hosts(config: &Config) -> String {
+    let mut text = String::new();
+    for (index, host) in config.get_hosts().iter().enumerate() {
+        let port = config
+            .get_ports()
+            .get(index)
+            .or(config.get_ports().first())
+            .unwrap_or(&5432);
+        let separator = if index == 0 { "" } else { ", " };
+        let _ = match host {
+            Host::Tcp(name) => write!(text, "{separator}{name}:{port}"),
+            Host::Unix(path) => write!(text, "{separator}{}", path.display()),
+        };
+    }
+    text
+}
+
+fn unreachable(config: &Config) -> String {
+    format!("cannot connect to PostgreSQL on {}", hosts(config))
+}
+
+fn watch(connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static) {
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a database connection ended: {error}");
+        }
+    });
+}
