@@ -59,7 +59,7 @@ pub struct HeadsRequest {
 }
 
 /// Which document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[cbor(flat)]
 pub enum DocumentName {
     /// The root set that follows the gate's own (rotation is one step at a time).
