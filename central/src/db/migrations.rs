@@ -8,7 +8,23 @@ use tokio_postgres::{Client, Config};
 use super::{APPLICATION_ROLE, connect};
 
 /// The schema as this program knows it, in order. A file that was shipped is never edited.
-pub const MIGRATIONS: &[Migration] = &[];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "0001_schools_keys_passes.sql",
+        sql: include_str!("../../../migrations/central/0001_schools_keys_passes.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "0002_gates_access.sql",
+        sql: include_str!("../../../migrations/central/0002_gates_access.sql"),
+    },
+    Migration {
+        number: 3,
+        name: "0003_journal.sql",
+        sql: include_str!("../../../migrations/central/0003_journal.sql"),
+    },
+];
 
 /// Two centrals that start at once wait for each other here. Any number serves that nothing else
 /// in the database uses.
