@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::{
     base45,
     cbor::{self, Malformed},
-    ids::{Digest, GateId},
+    ids::{Digest, GateId, JournalEpoch},
     keys::{PublicKey, sha256_of},
     time::UtcSeconds,
 };
@@ -124,6 +124,10 @@ pub struct EnrolAnswer {
     /// Random.
     #[cbor(n(4), with = "minicbor::bytes")]
     pub nonce: [u8; 16],
+    /// The epoch in which the gate begins its journal: above every epoch that central holds of
+    /// it, so that a replaced box does not fork the journal of the old one.
+    #[n(5)]
+    pub journal_epoch: JournalEpoch,
 }
 
 /// A message of enrolment with its proof.
@@ -260,6 +264,7 @@ mod tests {
             trust_list: Vec::new().into(),
             utc: UtcSeconds(1_800_000_000),
             nonce: [4; 16],
+            journal_epoch: JournalEpoch(1),
         }
     }
 
