@@ -1,7 +1,9 @@
 //! The way to PostgreSQL: a pool whose connections run as a role that owns nothing, and
 //! transactions that see one school or, named as such, all of them.
 
+pub mod admin_tokens;
 pub mod migrations;
+pub mod schools;
 
 mod tls;
 
@@ -11,12 +13,12 @@ use anyhow::Context;
 use deadpool_postgres::{
     ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime,
 };
-use tokio_postgres::{Config, config::Host};
-use uuid::Uuid;
+use tokio_postgres::{Config, config::Host, error::SqlState};
 
 use crate::{
     cluster::{Cluster, Joined},
     configuration::{Configuration, DatabaseSource},
+    ids::SchoolId,
 };
 
 /// The role all queries run as. The schema's first migration makes it.
@@ -45,7 +47,7 @@ pub struct Db {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// Those of this school.
-    School(Uuid),
+    School(SchoolId),
     /// Those of every school: for what is central's own, such as ingest and signing.
     AllSchools,
 }
@@ -202,7 +204,7 @@ impl Db {
     ///
     /// # Errors
     /// As [`Db::connection`].
-    pub async fn begin_in_school(&self, school: Uuid) -> anyhow::Result<Transaction> {
+    pub async fn begin_in_school(&self, school: SchoolId) -> anyhow::Result<Transaction> {
         self.begin(Scope::School(school)).await
     }
 
@@ -293,6 +295,28 @@ pub async fn connect(config: &Config) -> anyhow::Result<tokio_postgres::Client> 
         }
     };
     Ok(client)
+}
+
+/// Does `error` say that PostgreSQL cannot be reached, rather than that it refused something?
+#[must_use]
+pub fn is_unavailable(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        if let Some(error) = cause.downcast_ref::<tokio_postgres::Error>() {
+            return error.is_closed() || error.code() == Some(&SqlState::ADMIN_SHUTDOWN);
+        }
+        cause.is::<deadpool_postgres::PoolError>()
+    })
+}
+
+/// The constraint that `error` says a row would violate.
+#[must_use]
+pub fn violated_constraint(error: &anyhow::Error) -> Option<&str> {
+    error.chain().find_map(|cause| {
+        cause
+            .downcast_ref::<tokio_postgres::Error>()?
+            .as_db_error()?
+            .constraint()
+    })
 }
 
 /// Where `config` connects to, for messages: never its password.

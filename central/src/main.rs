@@ -1,2 +1,5 @@
-//! stub
-fn main() {}
+//! The `central` program.
+
+fn main() -> std::process::ExitCode {
+    central::commands::main()
+}

@@ -1,14 +1,38 @@
 //! For tests alone, here and in other packages: a fresh database for each test, and a whole
 //! central over one without a port.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Request, header},
+};
+use serde_json::Value;
 use tokio_postgres::Config;
+use tower::ServiceExt;
 
 use crate::{
+    app::{App, SharedApp},
+    auth::AdminToken,
+    clock::{Clock, SimulatedClock},
     cluster::{Cluster, TemporaryCluster},
-    db::{self, Db, migrations},
+    configuration::{Configuration, DatabaseSource, LogFormat},
+    db::{self, Db, admin_tokens, migrations},
+    ids::AdminTokenId,
+    instant::UtcInstant,
+    metrics::Metrics,
+    randomness::{Randomness, SeededRandomness},
+    router::router,
+    shutdown::Shutdown,
 };
+
+/// 2026-09-01T08:00:00Z, when every test's central begins.
+const START: u64 = 1_788_249_600;
 
 /// Names the PostgreSQL that tests use, as `DATABASE_URL` would, by a user that may make
 /// databases and roles. Without it each process starts one of its own.
@@ -47,6 +71,184 @@ pub async fn fresh_database() -> FreshDatabase {
 /// When there is no PostgreSQL to be had.
 pub async fn empty_database() -> FreshDatabase {
     make(&maintenance().await, "template1").await
+}
+
+/// A whole central over a fresh database, without a port: its clock stands still, its randomness
+/// is the same each time, and it has one administrator.
+#[derive(Debug)]
+pub struct TestCentral {
+    /// What its handlers work with.
+    pub app: SharedApp,
+    /// Moves its clock.
+    pub clock: SimulatedClock,
+    /// Its administrator's token.
+    pub token: String,
+    /// Where its rows are.
+    pub database: FreshDatabase,
+    router: Router,
+}
+
+/// An answer of it.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body's bytes.
+    pub bytes: Vec<u8>,
+    /// The body as text, as far as it is.
+    pub text: String,
+    /// The body as JSON; `null` when it is none.
+    pub json: Value,
+}
+
+/// Starts a [`TestCentral`].
+///
+/// # Panics
+/// When there is no PostgreSQL to be had.
+pub async fn central() -> TestCentral {
+    let database = fresh_database().await;
+    let clock = SimulatedClock::new(UtcInstant::from_unix_seconds(START));
+    let randomness = Randomness::Seeded(SeededRandomness::new(1));
+    let token = AdminToken::generate(&randomness);
+    let id = AdminTokenId(randomness.uuid(clock.now()));
+    let connection = database.db.connection().await.expect("a connection");
+    admin_tokens::insert(&connection, id, "Test", &token.sha256(), clock.now())
+        .await
+        .expect("the administrator's token is stored");
+    drop(connection);
+    let app = Arc::new(App {
+        configuration: configuration(&database),
+        db: database.db.clone(),
+        clock: Clock::Simulated(clock.clone()),
+        randomness,
+        metrics: Metrics::new(),
+        shutdown: Shutdown::new(),
+        started: Clock::System.stopwatch(),
+    });
+    let router = router(app.clone());
+    TestCentral {
+        app,
+        clock,
+        token: token.reveal().to_owned(),
+        database,
+        router,
+    }
+}
+
+fn configuration(database: &FreshDatabase) -> Configuration {
+    Configuration {
+        file: None,
+        data_directory: PathBuf::from("/nonexistent"),
+        database: DatabaseSource::Url(Box::new(database.owner.clone())),
+        listen: ([127, 0, 0, 1], 0).into(),
+        public_url: None,
+        log_format: LogFormat::Text,
+    }
+}
+
+impl TestCentral {
+    /// GET, as the administrator.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send_as(Some(&self.token), "GET", path, None).await
+    }
+
+    /// DELETE, as the administrator.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send_as(Some(&self.token), "DELETE", path, None).await
+    }
+
+    /// POST with a JSON body, as the administrator.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send_as(Some(&self.token), "POST", path, Some(body))
+            .await
+    }
+
+    /// PATCH with a JSON body, as the administrator.
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.send_as(Some(&self.token), "PATCH", path, Some(body))
+            .await
+    }
+
+    /// PUT with a JSON body, as the administrator.
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send_as(Some(&self.token), "PUT", path, Some(body))
+            .await
+    }
+
+    /// Makes a school and gives its path.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub async fn school_path(&self) -> String {
+        let body = serde_json::json!({"name": "Northfield College", "time_zone": "Europe/London"});
+        let made = self.post("/api/v1/schools", body).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        format!(
+            "/api/v1/schools/{}",
+            made.json["school_id"].as_str().expect("an id")
+        )
+    }
+
+    /// Any method, with or without a token.
+    pub async fn send_as(
+        &self,
+        token: Option<&str>,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let body = match body {
+            Some(body) => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                Body::from(body.to_string())
+            }
+            None => Body::empty(),
+        };
+        self.send(request.body(body).expect("a valid request"))
+            .await
+    }
+
+    /// Any request, as it is.
+    ///
+    /// # Panics
+    /// When the answer's body breaks off.
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("a router never fails");
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX)
+            .await
+            .expect("a whole body")
+            .to_vec();
+        Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+            json: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+            bytes,
+        }
+    }
+}
+
+impl Answer {
+    /// A header's text; empty when it is not there.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("")
+    }
 }
 
 async fn make(maintenance: &Config, template: &str) -> FreshDatabase {

@@ -1,0 +1,151 @@
+//! `central serve`: port, database, schema, routes; then until a signal, or until something it
+//! cannot work without ends.
+
+use std::{
+    io::ErrorKind,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+use crate::{
+    app::{App, SharedApp},
+    clock::Clock,
+    configuration::{Configuration, ServerFlags},
+    db::{
+        Database, Db, WhenRunning, admin_tokens,
+        migrations::{self, MIGRATIONS},
+    },
+    metrics::Metrics,
+    randomness::Randomness,
+    router::router,
+    server,
+    shutdown::Shutdown,
+};
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) server: ServerFlags,
+    /// Write {"address": …, "pid": …} to this file once requests are answered
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+}
+
+pub(super) async fn run(configuration: Configuration, arguments: Arguments) -> anyhow::Result<()> {
+    // First, so that a port in use is said before anything is started.
+    let listener = listen(configuration.listen).await?;
+    let mut database = Database::open(&configuration, WhenRunning::Refuse).await?;
+    let outcome = with_database(configuration, &arguments, listener, &mut database).await;
+    let closed = database.close().await;
+    if let Some(file) = &arguments.ready_file {
+        // Nobody is ready any more; a file that is not there is as good.
+        let _ = std::fs::remove_file(file);
+    }
+    outcome.and(closed)
+}
+
+async fn with_database(
+    configuration: Configuration,
+    arguments: &Arguments,
+    listener: TcpListener,
+    database: &mut Database,
+) -> anyhow::Result<()> {
+    migrations::apply(&database.owner, MIGRATIONS).await?;
+    let db = Db::new(&database.owner)?;
+    let address = listener
+        .local_addr()
+        .context("the listening socket has no address")?;
+    let app = Arc::new(App {
+        configuration,
+        db: db.clone(),
+        clock: Clock::System,
+        randomness: Randomness::System,
+        metrics: Metrics::new(),
+        shutdown: Shutdown::new(),
+        started: Clock::System.stopwatch(),
+    });
+    let outcome = answer(&app, listener, address, arguments, database).await;
+    app.shutdown.request();
+    db.close();
+    outcome
+}
+
+/// Serves until a signal arrives; anything else that ends is an error.
+async fn answer(
+    app: &SharedApp,
+    listener: TcpListener,
+    address: SocketAddr,
+    arguments: &Arguments,
+    database: &mut Database,
+) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let mut server = tokio::spawn(server::run(
+        listener,
+        router(app.clone()),
+        app.shutdown.clone(),
+    ));
+
+    hint_at_first_token(app).await?;
+    announce(address, arguments.ready_file.as_deref())?;
+    tokio::select! {
+        ended = &mut server => {
+            ended.context("the server's task failed")?;
+            bail!("the server ended by itself");
+        }
+        error = database.ended() => return Err(error),
+        _ = terminate.recv() => tracing::info!("SIGTERM: shutting down"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: shutting down"),
+    }
+    app.shutdown.request();
+    server.await.context("the server's task failed")
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => bail!(
+            "cannot listen on {address}: another program does, perhaps another central (`ss -ltnp 'sport = :{}'` \
+             names it). Stop it, or choose another address with --listen",
+            address.port()
+        ),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => bail!(
+            "cannot listen on {address}: ports below 1024 need the capability CAP_NET_BIND_SERVICE. Choose a port \
+             above with --listen, and put a proxy in front"
+        ),
+        Err(error) => Err(error).with_context(|| {
+            format!("cannot listen on {address}: choose an address of this machine with --listen")
+        }),
+    }
+}
+
+async fn hint_at_first_token(app: &App) -> anyhow::Result<()> {
+    let connection = app.db.connection().await?;
+    if admin_tokens::count(&connection).await? == 0 {
+        tracing::info!(
+            "there is no administrator yet: make the first token with `central admin token create --name NAME`"
+        );
+    }
+    Ok(())
+}
+
+fn announce(address: SocketAddr, file: Option<&Path>) -> anyhow::Result<()> {
+    let pid = std::process::id();
+    println!("central is ready on http://{address} (process {pid})");
+    let Some(file) = file else { return Ok(()) };
+    let text = serde_json::json!({ "address": address.to_string(), "pid": pid }).to_string();
+    let mut unfinished = file.as_os_str().to_owned();
+    unfinished.push(".new");
+    // Whoever waits for the file sees all of it or nothing.
+    std::fs::write(&unfinished, text)
+        .and_then(|()| std::fs::rename(&unfinished, file))
+        .with_context(|| format!("cannot write the ready file {}", file.display()))
+}
