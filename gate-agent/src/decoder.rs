@@ -1,0 +1,108 @@
+//! Reads QR codes from pictures, in a child process that can be killed: no picture, however hostile,
+//! costs more than its limit. Knows nothing of passes; a text is a text.
+
+mod binarise;
+mod child;
+mod codes;
+#[cfg(test)]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "a drawing board shared with the tests in `tests/`"
+)]
+mod drawing;
+mod filters;
+mod frame;
+mod picture_file;
+mod process;
+mod protocol;
+
+pub use child::serve;
+pub use codes::{Deadline, find_codes};
+pub use frame::{FILE_BYTES_MAX, FRAME_PIXELS_MAX, FRAME_SIDE_MAX, Frame, FrameError};
+pub use picture_file::{PictureFileError, read_picture_file};
+pub use process::{DecodeError, Decoded, Decoder, DecoderSettings, Request, Step};
+pub use protocol::Garbled;
+
+/// How much is done to find codes, and how long it may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Effort {
+    /// A frame at a gate: somebody stands there, and the next frame comes soon.
+    Gate,
+    /// A picture that somebody wants read: everything that helps is tried.
+    Thorough,
+}
+
+/// Most characters of a text that a gate looks at. A pass has at most 366, so a longer text is foreign.
+pub const GATE_TEXT_CHARS_MAX: usize = 512;
+
+/// Most digits that a QR code can hold (version 40, level L), and so the longest text there is.
+const QR_TEXT_CHARS_MAX: usize = 7_089;
+
+/// Stands at the end of a text that was cut, so that a cut text is longer than any that fits.
+pub const CUT_MARK: char = '…';
+
+impl Effort {
+    /// Most codes that are reported from one picture. A gate looks at one holder at a time; sheets
+    /// of cards in a picture file have a few dozen.
+    #[must_use]
+    pub const fn codes_max(self) -> usize {
+        match self {
+            Self::Gate => 16,
+            Self::Thorough => 128,
+        }
+    }
+
+    /// Most characters of one text; a longer one is cut and ends in [`CUT_MARK`].
+    #[must_use]
+    pub const fn text_chars_max(self) -> usize {
+        match self {
+            Self::Gate => GATE_TEXT_CHARS_MAX,
+            Self::Thorough => QR_TEXT_CHARS_MAX,
+        }
+    }
+
+    /// Milliseconds after which a decoder that has not answered is killed.
+    #[must_use]
+    pub const fn limit_ms(self) -> u64 {
+        match self {
+            Self::Gate => 250,
+            Self::Thorough => 10_000,
+        }
+    }
+
+    /// Milliseconds after which the decoder itself stops and reports what it has read so far. Below
+    /// [`Effort::limit_ms`] by what one step that cannot be interrupted takes on an honest frame.
+    #[must_use]
+    pub const fn budget_ms(self) -> u64 {
+        match self {
+            Self::Gate => 180,
+            Self::Thorough => 8_000,
+        }
+    }
+
+    /// Longest side in pixels of a picture before codes are looked for, if it is shrunk at all. A
+    /// gate's picture files stand for its camera, whose frames are no larger than this.
+    #[must_use]
+    pub const fn picture_side_max(self) -> Option<u32> {
+        match self {
+            Self::Gate => Some(1_280),
+            Self::Thorough => None,
+        }
+    }
+}
+
+/// The text as an effort reports it: cut and marked when it is longer than the effort looks at.
+#[must_use]
+pub fn cut_text(text: String, effort: Effort) -> String {
+    match text.char_indices().nth(effort.text_chars_max()) {
+        None => text,
+        Some((end, _)) => {
+            let mut cut = text;
+            cut.truncate(end);
+            cut.push(CUT_MARK);
+            cut
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The decoder process: reads pictures from its standard input and answers on its standard output
+//! until the input ends or it is killed. It opens no file and no socket.
+
+use std::io::{self, Read, Write};
+use std::panic;
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, SyncSender};
+use std::thread;
+
+use anyhow::Context;
+use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
+
+use crate::clock::Clock;
+
+use super::Effort;
+use super::codes::{Deadline, find_codes};
+use super::frame::{Frame, FrameError};
+use super::protocol::{Answer, Ask, VERSION, request_length};
+
+/// Address space of the process: the largest picture unpacked with its copies takes 0.7 GiB, and a
+/// gate has one gigabyte to spare at most. Beyond it the process ends and is started again.
+const ADDRESS_SPACE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// Panics of the library that are written to standard error; a hostile frame can cause thousands.
+const PANICS_REPORTED_MAX: u32 = 8;
+
+/// Serves pictures until standard input ends.
+///
+/// # Errors
+/// When the pipes break in the middle of a message, or a message makes no sense: both sides are the
+/// same program, so neither happens unless one of them is dying.
+pub fn serve() -> anyhow::Result<()> {
+    confine()?;
+    report_few_panics();
+    let requests = requests_from_stdin()?;
+    let mut answers = io::stdout().lock();
+    send(&mut answers, &Answer::Ready { version: VERSION })?;
+    let mut desk = Desk {
+        clock: Clock::system(),
+        unpacked: None,
+    };
+    while let Ok(request) = requests.recv() {
+        let ask = Ask::from_bytes(&request).context("cannot understand the request")?;
+        send(&mut answers, &desk.answer(&ask))?;
+    }
+    Ok(())
+}
+
+fn confine() -> anyhow::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .context("cannot ask to be killed with the parent")?;
+    let limit = |bytes: u64| Rlimit {
+        current: Some(bytes),
+        maximum: Some(bytes),
+    };
+    setrlimit(Resource::As, limit(ADDRESS_SPACE_BYTES_MAX)).context("cannot limit the memory")?;
+    // A core file would hold what stood before the camera.
+    setrlimit(Resource::Core, limit(0)).context("cannot forbid core files")
+}
+
+fn report_few_panics() {
+    static PANICS: AtomicU32 = AtomicU32::new(0);
+    panic::set_hook(Box::new(|what| {
+        // The place only: the words of a panic may quote what was read.
+        if PANICS.fetch_add(1, Ordering::Relaxed) < PANICS_REPORTED_MAX
+            && let Some(place) = what.location()
+        {
+            let _ = writeln!(io::stderr(), "decoder: panic at {place}");
+        }
+    }));
+}
+
+/// Reads requests in a thread of its own, so that the end of the input, which is the end of the
+/// gate's program, ends this process in the middle of a picture too.
+fn requests_from_stdin() -> anyhow::Result<mpsc::Receiver<Vec<u8>>> {
+    // One request is in flight at a time.
+    let (sender, receiver) = mpsc::sync_channel(1);
+    thread::Builder::new()
+        .name("decoder-requests".to_owned())
+        .spawn(
+            move || match read_requests(&mut io::stdin().lock(), &sender) {
+                Ok(()) => process::exit(0),
+                Err(error) => {
+                    let _ = writeln!(io::stderr(), "decoder: cannot read a request: {error}");
+                    process::exit(1)
+                }
+            },
+        )
+        .context("cannot start the thread that reads requests")?;
+    Ok(receiver)
+}
+
+fn read_requests(input: &mut impl Read, sender: &SyncSender<Vec<u8>>) -> io::Result<()> {
+    loop {
+        let mut length = [0; 4];
+        match input.read_exact(&mut length) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        let length = request_length(length).map_err(io::Error::other)?;
+        let mut request = vec![0; length];
+        input.read_exact(&mut request)?;
+        if sender.send(request).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+fn send(output: &mut impl Write, answer: &Answer) -> anyhow::Result<()> {
+    output
+        .write_all(&answer.to_bytes())
+        .and_then(|()| output.flush())
+        .context("cannot send an answer")
+}
+
+struct Desk {
+    clock: Clock,
+    unpacked: Option<Frame>,
+}
+
+impl Desk {
+    fn answer(&mut self, ask: &Ask<'_>) -> Answer {
+        let started_us = self.clock.uptime_us();
+        let result = match *ask {
+            Ask::Unpack { effort, file } => self.unpack(file, effort).map(|()| None),
+            Ask::ReadUnpacked { effort } => match self.unpacked.take() {
+                Some(frame) => Ok(Some(self.read(&frame, effort))),
+                None => Err(FrameError::Empty.to_string()),
+            },
+            Ask::ReadFrame {
+                effort,
+                width,
+                height,
+                luma,
+            } => match Frame::new(width, height, luma.to_vec()) {
+                Ok(frame) => Ok(Some(self.read(&frame, effort))),
+                Err(error) => Err(error.to_string()),
+            },
+        };
+        let took_us = self.clock.uptime_us() - started_us;
+        match result {
+            Ok(None) => Answer::Unpacked { took_us },
+            Ok(Some(texts)) => Answer::Texts { took_us, texts },
+            Err(reason) => Answer::NotAPicture { reason },
+        }
+    }
+
+    fn unpack(&mut self, file: &[u8], effort: Effort) -> Result<(), String> {
+        self.unpacked = None;
+        let frame = panic::catch_unwind(|| Frame::unpack(file))
+            .map_err(|_| "damaged picture: the unpacker gave up on it".to_owned())?
+            .map_err(|error| error.to_string())?;
+        self.unpacked = Some(match effort.picture_side_max() {
+            Some(side_max) => frame.shrunk_to(side_max),
+            None => frame,
+        });
+        Ok(())
+    }
+
+    fn read(&self, frame: &Frame, effort: Effort) -> Vec<String> {
+        let deadline = Deadline::in_ms(self.clock, effort.budget_ms());
+        find_codes(frame, effort, deadline)
+    }
+}

@@ -1,0 +1,129 @@
+//! Picture files in the place of a camera. Each picture is a presentation of its own.
+
+mod folder;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use tokio::sync::mpsc;
+use tokio::task;
+
+use crate::decoder::{Decoder, Effort, Request, read_picture_file};
+
+use super::{
+    ExistingPictures, FrameRead, PicturesConfig, PresentationEnd, ReadProblem, Reader, ReaderEnd,
+};
+
+pub(super) async fn run(
+    reader: &Reader,
+    config: &PicturesConfig,
+    frames: &mpsc::Sender<FrameRead>,
+) -> anyhow::Result<ReaderEnd> {
+    let decoder = Decoder::start(reader.decoder.clone(), reader.clock)
+        .await
+        .context("a reader of pictures needs a decoder")?;
+    let mut desk = Desk {
+        reader,
+        decoder,
+        frames,
+    };
+    match config {
+        PicturesConfig::Folder { folder, existing } => desk.read_folder(folder, *existing).await,
+        PicturesConfig::Files { files } => desk.read_files(files).await,
+    }
+}
+
+struct Desk<'a> {
+    reader: &'a Reader,
+    decoder: Decoder,
+    frames: &'a mpsc::Sender<FrameRead>,
+}
+
+impl Desk<'_> {
+    async fn read_files(&mut self, files: &[PathBuf]) -> anyhow::Result<ReaderEnd> {
+        for file in files {
+            if self.read_file(file).await == Receiver::Gone {
+                return Ok(ReaderEnd::ReceiverGone);
+            }
+        }
+        Ok(ReaderEnd::NoMoreFrames)
+    }
+
+    async fn read_folder(
+        &mut self,
+        folder: &Path,
+        existing: ExistingPictures,
+    ) -> anyhow::Result<ReaderEnd> {
+        let mut watch = folder::Watch::new(folder, existing)?;
+        loop {
+            let (returned, files) = task::spawn_blocking(move || {
+                let files = watch.new_files();
+                (watch, files)
+            })
+            .await
+            .context("the look into the folder was cut short")?;
+            watch = returned;
+            for file in files? {
+                if self.read_file(&file).await == Receiver::Gone {
+                    return Ok(ReaderEnd::ReceiverGone);
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(folder::LOOK_EVERY) => {}
+                () = self.frames.closed() => return Ok(ReaderEnd::ReceiverGone),
+            }
+        }
+    }
+
+    async fn read_file(&mut self, file: &Path) -> Receiver {
+        let taken_at_ms = self.reader.clock.uptime_ms();
+        let result = self.decode_file(file).await;
+        let decode_ms = match &result {
+            Ok((_, decode_ms)) => *decode_ms,
+            Err(_) => self.reader.clock.uptime_ms() - taken_at_ms,
+        };
+        let (texts, problem) = match result {
+            Ok((texts, _)) => (texts, None),
+            Err(problem) => (Vec::new(), Some(problem)),
+        };
+        let name = file.file_name().unwrap_or(file.as_os_str());
+        let frame = FrameRead {
+            access_point: self.reader.access_point,
+            taken_at_ms,
+            texts,
+            decode_ms,
+            source: name.to_string_lossy().into_owned(),
+            presentation_end: PresentationEnd::SourceHasNoMoreFrames,
+            problem,
+        };
+        match self.frames.send(frame).await {
+            Ok(()) => Receiver::Listens,
+            Err(_) => Receiver::Gone,
+        }
+    }
+
+    async fn decode_file(&mut self, file: &Path) -> Result<(Vec<String>, u64), ReadProblem> {
+        let path = file.to_owned();
+        let bytes = match task::spawn_blocking(move || read_picture_file(&path)).await {
+            Ok(bytes) => bytes?,
+            Err(error) => {
+                return Err(ReadProblem::DecoderFailed {
+                    reason: error.to_string(),
+                });
+            }
+        };
+        let request = Request::Picture {
+            file: &bytes,
+            effort: Effort::Gate,
+        };
+        let decoded = self.decoder.decode(request).await?;
+        let took_ms = decoded.took_ms();
+        Ok((decoded.texts, took_ms))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Receiver {
+    Listens,
+    Gone,
+}
