@@ -1,6 +1,8 @@
 //! The strict CBOR profile of every signed or chained byte string: deterministic encoding
 //! (RFC 8949 §4.2.1), enforced by decoding, encoding again and comparing.
 
+pub mod profile;
+
 use alloc::vec::Vec;
 
 use minicbor::{Decode, Encode};
@@ -48,21 +50,28 @@ pub fn decode_strict<'b, T>(bytes: &'b [u8], limit: usize) -> Result<T, Malforme
 where
     T: Decode<'b, ()> + Encode<()>,
 {
-    let value = decode_message(bytes, limit)?;
+    let value = decode_within(bytes, limit)?;
     if encode(&value) != bytes {
         return Err(Malformed::NotDeterministic);
     }
     Ok(value)
 }
 
-/// Decodes a message whose format allows unknown optional members; trailing bytes are refused.
+/// Decodes a message, whose format lets a reader ignore members that it does not know; all else
+/// of the profile holds (see [`profile`]).
 ///
 /// # Errors
-/// [`Malformed`] when `bytes` are too long, no `T`, or followed by more.
+/// [`Malformed`] when `bytes` are too long, no `T`, followed by more, or spelled differently.
 pub fn decode_message<'b, T: Decode<'b, ()>>(
     bytes: &'b [u8],
     limit: usize,
 ) -> Result<T, Malformed> {
+    let value = decode_within(bytes, limit)?;
+    profile::check(bytes)?;
+    Ok(value)
+}
+
+fn decode_within<'b, T: Decode<'b, ()>>(bytes: &'b [u8], limit: usize) -> Result<T, Malformed> {
     if bytes.len() > limit {
         return Err(Malformed::TooLong {
             length: bytes.len(),
@@ -102,6 +111,30 @@ mod tests {
             .filter(|s| decode_strict::<Sample>(s, 10).is_ok())
             .count();
         assert_eq!(accepted, 1);
+    }
+
+    #[derive(Debug, PartialEq, Encode, Decode)]
+    #[cbor(map)]
+    struct Message {
+        #[n(0)]
+        a: u32,
+        #[n(1)]
+        b: Option<u32>,
+    }
+
+    #[test]
+    fn a_message_may_have_members_that_its_reader_does_not_know() {
+        let known = Message { a: 1, b: None };
+        let read = |bytes: &[u8]| decode_message::<Message>(bytes, 100);
+        assert_eq!(encode(&known), [0xa1, 0, 1]);
+        assert_eq!(
+            read(&[0xa2, 0, 1, 7, 0x82, 0x41, 0, 0xf6]).as_ref(),
+            Ok(&known)
+        );
+        assert_eq!(read(&[0xa2, 0, 1, 0, 1]), Err(Malformed::NotDeterministic));
+        assert_eq!(read(&[0xa2, 7, 0, 0, 1]), Err(Malformed::NotDeterministic));
+        assert_eq!(read(&[0xbf, 0, 1, 0xff]), Err(Malformed::NotDeterministic));
+        assert_eq!(read(&[0xa1, 1, 1]), Err(Malformed::Structure));
     }
 
     #[test]

@@ -3,20 +3,24 @@
 
 mod door;
 
-pub use door::{AccessPoint, Area, ContactSensing, Door, DoorKind, LockType, PassageSensing};
+pub use door::{
+    AccessPoint, Area, ContactSensing, DOOR_TIME_LIMIT_MS, Door, DoorKind, LockType, PassageSensing,
+};
 
-use alloc::{string::String, vec::Vec};
+use alloc::{collections::BTreeSet, string::String, vec::Vec};
 
 use minicbor::{Decode, Encode};
 
 use crate::{
-    access_level::AccessLevel,
+    access_level::{ACCESS_LEVELS_PER_SCHOOL, AccessLevel},
     cbor::Malformed,
     document::{Header, SignedKind},
     ids::{Digest, DocumentNumber, GateId, Kid, SchoolId, StaffNumber},
     keys::PublicKey,
     policy::{FullJournalPolicy, StaleListsPolicy, UnknownOutcomePolicy},
     schedule::{OffsetTable, Schedule},
+    text::is_name,
+    trust_list::ISSUER_KEYS_LIMIT,
 };
 
 /// Most doors of one gate: a box has so many lines.
@@ -29,6 +33,22 @@ pub const SCHEDULES_LIMIT: usize = 256;
 pub const STAFF_LIMIT: usize = 200;
 /// Most peers that share an area with a gate.
 pub const PEERS_LIMIT: usize = 256;
+/// Most areas in a configuration: each access point leads from one to one.
+pub const AREAS_LIMIT: usize = 2 * ACCESS_POINTS_PER_GATE;
+/// Most TLS keys: current, next, and room for a change in a hurry.
+pub const TLS_KEYS_LIMIT: usize = 4;
+/// Longest PHC string of a PIN.
+pub const PIN_VERIFIER_LIMIT: usize = 256;
+/// Largest `proof_tolerance_s`: a proof that is good for longer is no live pass.
+pub const PROOF_TOLERANCE_LIMIT_S: u64 = 600;
+/// Largest `repeat_scan_ms`: one minute.
+pub const REPEAT_SCAN_LIMIT_MS: u64 = 60_000;
+/// Largest `pull_s` and `heartbeat_s`: one day.
+pub const SYNC_INTERVAL_LIMIT_S: u64 = 86_400;
+/// Largest `long_poll_s`: proxies cut longer waits.
+pub const LONG_POLL_LIMIT_S: u64 = 300;
+/// Largest `push_ms`: ten minutes.
+pub const PUSH_LIMIT_MS: u64 = 600_000;
 
 /// Everything a gate is told about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -60,7 +80,7 @@ pub struct Configuration {
     /// Schedules that they name, ascending.
     #[n(8)]
     pub schedules: Vec<Schedule>,
-    /// Local time.
+    /// Local time; the table reaches at least to the configuration's expiry.
     #[n(9)]
     pub offsets: OffsetTable,
     /// The ladder of freshness.
@@ -78,10 +98,11 @@ pub struct Configuration {
     /// Gates that share an area with this one, ascending.
     #[n(14)]
     pub peers: Vec<Peer>,
-    /// SHA-256 of the public keys of central's TLS certificates (current, next).
+    /// SHA-256 of the public keys of central's TLS certificates (current, next); none without
+    /// TLS.
     #[n(15)]
     pub tls_keys: Vec<Digest>,
-    /// The configuration that a gate must have seen before; guards against mix-and-match.
+    /// The trust list that a gate must have seen before; guards against mix-and-match.
     #[n(16)]
     pub trust_list: DocumentNumber,
     /// How often to talk to central.
@@ -133,10 +154,11 @@ pub struct GatePolicies {
     /// When the journal is full.
     #[n(1)]
     pub full_journal: FullJournalPolicy,
-    /// Two reads of one pass at one access point within this time are one scan, in ms.
+    /// Two reads of one pass at one access point within this time are one scan, in ms; at most
+    /// 60,000.
     #[n(2)]
     pub repeat_scan_ms: u64,
-    /// Largest difference between a proof's time and the gate's clock, in seconds.
+    /// Largest difference between a proof's time and the gate's clock, in seconds; at most 600.
     #[n(3)]
     pub proof_tolerance_s: u64,
 }
@@ -144,16 +166,16 @@ pub struct GatePolicies {
 /// How often a gate talks to central.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct SyncIntervals {
-    /// Seconds between pulls when no long poll wakes the gate.
+    /// Seconds between pulls when no long poll wakes the gate; 1 to 86,400.
     #[n(0)]
     pub pull_s: u64,
-    /// Longest wait of a long poll, in seconds.
+    /// Longest wait of a long poll, in seconds; at most 300.
     #[n(1)]
     pub long_poll_s: u64,
-    /// Seconds between heartbeats.
+    /// Seconds between heartbeats; 1 to 86,400.
     #[n(2)]
     pub heartbeat_s: u64,
-    /// Longest time a record waits for its upload, in milliseconds.
+    /// Longest time a record waits for its upload, in milliseconds; at most 600,000.
     #[n(3)]
     pub push_ms: u64,
 }
@@ -205,9 +227,16 @@ impl SignedKind for Configuration {
     const EXTERNAL_DATA: &'static str = "portcullis/configuration/1";
     const LIMIT: usize = 4 << 20;
 
+    fn header(&self) -> Option<&Header> {
+        Some(&self.header)
+    }
+
     fn validate(&self) -> Result<(), Malformed> {
         let out_of_range = |what| Err(Malformed::OutOfRange(what));
-        if self.doors.len() > DOORS_PER_GATE || !self.doors.is_sorted_by(|a, b| a.id < b.id) {
+        if self.doors.len() > DOORS_PER_GATE
+            || !self.doors.is_sorted_by(|a, b| a.id < b.id)
+            || !self.doors.iter().all(Door::is_sound)
+        {
             return out_of_range("doors");
         }
         if self.access_points.len() > ACCESS_POINTS_PER_GATE
@@ -219,11 +248,18 @@ impl SignedKind for Configuration {
         {
             return out_of_range("access points");
         }
-        if !self.areas.is_sorted_by(|a, b| a.id < b.id) {
+        if self.areas.len() > AREAS_LIMIT
+            || !self.areas.is_sorted_by(|a, b| a.id < b.id)
+            || !self.areas.iter().all(|area| is_name(&area.name))
+        {
             return out_of_range("areas");
         }
+        if !is_name(&self.name) {
+            return out_of_range("name");
+        }
         self.validate_levels_and_schedules()?;
-        self.validate_people_and_limits()
+        self.validate_people()?;
+        self.validate_limits()
     }
 }
 
@@ -235,6 +271,8 @@ impl Configuration {
             .is_ok()
             && has_area(point.from)
             && has_area(point.to)
+            && point.from != point.to
+            && is_name(&point.name)
     }
 
     fn validate_levels_and_schedules(&self) -> Result<(), Malformed> {
@@ -245,15 +283,27 @@ impl Configuration {
         }
         self.schedules.iter().try_for_each(Schedule::validate)?;
         self.offsets.validate()?;
-        let known = |id| {
+        if self.offsets.until < self.header.expires_at {
+            return Err(Malformed::OutOfRange("offset table ends too early"));
+        }
+        let has_schedule = |id| {
             self.schedules
                 .binary_search_by_key(&id, |schedule| schedule.id)
                 .is_ok()
         };
-        let levels = self.access_levels.is_sorted_by(|a, b| a.id < b.id)
+        let has_access_point = |id| {
+            self.access_points
+                .binary_search_by_key(&id, |point| point.id)
+                .is_ok()
+        };
+        let levels = self.access_levels.len() <= ACCESS_LEVELS_PER_SCHOOL
+            && self.access_levels.is_sorted_by(|a, b| a.id < b.id)
             && self.access_levels.iter().all(|level| {
-                level.grants.is_sorted_by(|a, b| a < b)
-                    && level.grants.iter().all(|grant| known(grant.schedule))
+                is_name(&level.name)
+                    && level.grants.is_sorted_by(|a, b| a < b)
+                    && level.grants.iter().all(|grant| {
+                        has_schedule(grant.schedule) && has_access_point(grant.access_point)
+                    })
             });
         if levels {
             Ok(())
@@ -262,13 +312,28 @@ impl Configuration {
         }
     }
 
-    fn validate_people_and_limits(&self) -> Result<(), Malformed> {
-        if self.staff.len() > STAFF_LIMIT || !self.staff.is_sorted_by(|a, b| a.number < b.number) {
+    fn validate_people(&self) -> Result<(), Malformed> {
+        let is_sound =
+            |staff: &Staff| is_name(&staff.name) && staff.pin_verifier.len() <= PIN_VERIFIER_LIMIT;
+        if self.staff.len() > STAFF_LIMIT
+            || !self.staff.is_sorted_by(|a, b| a.number < b.number)
+            || !self.staff.iter().all(is_sound)
+        {
             return Err(Malformed::OutOfRange("staff"));
         }
-        if self.peers.len() > PEERS_LIMIT || !self.peers.is_sorted_by(|a, b| a.gate < b.gate) {
+        let is_peer = |peer: &Peer| peer.gate != self.gate && peer.key.decompress().is_ok();
+        let keys: BTreeSet<PublicKey> = self.peers.iter().map(|peer| peer.key).collect();
+        if self.peers.len() > PEERS_LIMIT
+            || !self.peers.is_sorted_by(|a, b| a.gate < b.gate)
+            || !self.peers.iter().all(is_peer)
+            || keys.len() != self.peers.len()
+        {
             return Err(Malformed::OutOfRange("peers"));
         }
+        Ok(())
+    }
+
+    fn validate_limits(&self) -> Result<(), Malformed> {
         let limits = &self.freshness;
         let ladder = [
             limits.fresh_s,
@@ -276,8 +341,28 @@ impl Configuration {
             limits.restrict_s,
             limits.expired_s,
         ];
-        if !ladder.is_sorted() || !self.issuers.is_sorted_by(|a, b| a < b) {
-            return Err(Malformed::OutOfRange("freshness or issuers"));
+        if !ladder.is_sorted() {
+            return Err(Malformed::OutOfRange("freshness"));
+        }
+        if self.issuers.len() > ISSUER_KEYS_LIMIT || !self.issuers.is_sorted_by(|a, b| a < b) {
+            return Err(Malformed::OutOfRange("issuers"));
+        }
+        if self.tls_keys.len() > TLS_KEYS_LIMIT || self.trust_list.n == 0 {
+            return Err(Malformed::OutOfRange("TLS keys or trust list"));
+        }
+        if self.policies.proof_tolerance_s > PROOF_TOLERANCE_LIMIT_S
+            || self.policies.repeat_scan_ms > REPEAT_SCAN_LIMIT_MS
+        {
+            return Err(Malformed::OutOfRange("policies"));
+        }
+        let sync = &self.sync;
+        let is_interval = |seconds| (1..=SYNC_INTERVAL_LIMIT_S).contains(&seconds);
+        if !is_interval(sync.pull_s)
+            || !is_interval(sync.heartbeat_s)
+            || sync.long_poll_s > LONG_POLL_LIMIT_S
+            || sync.push_ms > PUSH_LIMIT_MS
+        {
+            return Err(Malformed::OutOfRange("sync intervals"));
         }
         Ok(())
     }

@@ -2,13 +2,15 @@
 //! the signature to the kind, a size limit, and the proof types that only a check can make.
 
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use minicbor::{Decode, Encode};
 
 use crate::{
     cbor::{self, Malformed},
     cose::{self, Protected, Sign1},
-    ids::{Digest, DocumentNumber, Kid},
+    heads::Newest,
+    ids::{CentralEpoch, Digest, DocumentNumber, Kid},
     keys::{KeyRing, Sign, sha256},
     time::UtcSeconds,
 };
@@ -27,18 +29,50 @@ pub struct Header {
     pub expires_at: UtcSeconds,
 }
 
+impl Header {
+    /// A day in seconds.
+    pub const DAY_S: u64 = 86_400;
+
+    fn validate(&self, lifetime_limit_s: u64) -> Result<(), Malformed> {
+        if self.number.n == 0 {
+            return Err(Malformed::OutOfRange("number"));
+        }
+        let lifetime_s = self.expires_at.since(self.made_at);
+        if lifetime_s == 0 || lifetime_s > lifetime_limit_s {
+            return Err(Malformed::OutOfRange("lifetime"));
+        }
+        Ok(())
+    }
+}
+
 /// A kind of signed byte string: what it is bound to and how long it may be.
 pub trait SignedKind: Encode<()> + for<'b> Decode<'b, ()> {
     /// COSE external data: `portcullis/<kind>/<version>`.
     const EXTERNAL_DATA: &'static str;
     /// Largest size of the whole COSE_Sign1, in bytes.
     const LIMIT: usize;
+    /// Longest time from `made_at` to `expires_at`, in seconds: no signature is good for ever.
+    const LIFETIME_LIMIT_S: u64 = 400 * Header::DAY_S;
 
-    /// Rules beyond shape: order, ranges, uniqueness.
+    /// The header, of kinds that are numbered and expire.
+    fn header(&self) -> Option<&Header>;
+
+    /// Rules beyond shape: order, ranges, uniqueness. The header's own are [`check`]'s.
     ///
     /// # Errors
     /// [`Malformed::OutOfRange`] names the member that breaks one.
     fn validate(&self) -> Result<(), Malformed>;
+}
+
+/// Every rule of the kind, header included.
+///
+/// # Errors
+/// [`Malformed::OutOfRange`] names the member that breaks one.
+pub fn check<T: SignedKind>(document: &T) -> Result<(), Malformed> {
+    if let Some(header) = document.header() {
+        header.validate(T::LIFETIME_LIMIT_S)?;
+    }
+    document.validate()
 }
 
 /// Why a signed document was not taken.
@@ -115,9 +149,24 @@ impl<T> Verified<T> {
 }
 
 /// Signs a document; returns the COSE bytes.
-#[must_use]
-pub fn sign<T: SignedKind>(document: &T, key: &impl Sign) -> Vec<u8> {
-    cose::sign1(key, T::EXTERNAL_DATA, &cbor::encode(document))
+///
+/// # Errors
+/// [`Malformed`] for a document that no reader would take: it is not signed.
+pub fn sign<T: SignedKind>(document: &T, key: &impl Sign) -> Result<Vec<u8>, Malformed> {
+    check(document)?;
+    let bytes = cose::sign1(key, T::EXTERNAL_DATA, &cbor::encode(document));
+    within_limit::<T>(&bytes)?;
+    Ok(bytes)
+}
+
+pub(crate) fn within_limit<T: SignedKind>(bytes: &[u8]) -> Result<(), Malformed> {
+    if bytes.len() > T::LIMIT {
+        return Err(Malformed::TooLong {
+            length: bytes.len(),
+            limit: T::LIMIT,
+        });
+    }
+    Ok(())
 }
 
 /// Checks signature, kind and form of `bytes` against the keys that may sign this kind.
@@ -126,13 +175,7 @@ pub fn sign<T: SignedKind>(document: &T, key: &impl Sign) -> Vec<u8> {
 /// # Errors
 /// [`DocumentRejected`] says what does not hold.
 pub fn open<T: SignedKind>(bytes: &[u8], keys: &KeyRing) -> Result<Verified<T>, DocumentRejected> {
-    if bytes.len() > T::LIMIT {
-        return Err(Malformed::TooLong {
-            length: bytes.len(),
-            limit: T::LIMIT,
-        }
-        .into());
-    }
+    within_limit::<T>(bytes)?;
     let parsed = Sign1::parse(bytes)?;
     let Protected::Key(kid) = parsed.protected else {
         return Err(Malformed::Structure.into());
@@ -142,6 +185,196 @@ pub fn open<T: SignedKind>(bytes: &[u8], keys: &KeyRing) -> Result<Verified<T>, 
         return Err(DocumentRejected::SignatureInvalid);
     }
     let document: T = cbor::decode_strict(parsed.payload, T::LIMIT)?;
-    document.validate()?;
+    check(&document)?;
     Ok(Verified::checked(document, kid, bytes))
+}
+
+/// How an offered document stands to the one of its kind and subject that is at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Succession {
+    /// It is newer: take it.
+    Newer,
+    /// It is the very one at hand.
+    Same,
+}
+
+/// Why an offered document must not replace the one at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoSuccession {
+    /// An older number: a rollback.
+    #[error("number {offered} is older than {held}, which is at hand")]
+    Older {
+        /// The number of the document that was offered.
+        offered: DocumentNumber,
+        /// The number at hand.
+        held: DocumentNumber,
+    },
+    /// Two documents under one number.
+    #[error("another document of number {0} is at hand")]
+    OtherOfSameNumber(DocumentNumber),
+    /// Only a root set starts an epoch; without this rule one statement could use up all numbers.
+    #[error(
+        "number {offered} is of an epoch that no root set has started; the newest is {started}"
+    )]
+    EpochNotStarted {
+        /// The number of the document that was offered.
+        offered: DocumentNumber,
+        /// The epoch of the root set at hand.
+        started: CentralEpoch,
+    },
+    /// It expired.
+    #[error("expired at {0}")]
+    Expired(UtcSeconds),
+}
+
+/// May `offered` take the place of what is `held`? `started` is the epoch of the root set at
+/// hand (of the offered one itself, for a root set), `mark` the earliest that now can be.
+///
+/// # Errors
+/// [`NoSuccession`] says why not.
+pub fn succession<T: SignedKind>(
+    offered: &Verified<T>,
+    held: Option<&Newest>,
+    started: CentralEpoch,
+    mark: UtcSeconds,
+) -> Result<Succession, NoSuccession> {
+    let Some(header) = offered.document.header() else {
+        return Ok(Succession::Newer);
+    };
+    let number = header.number;
+    if number.epoch > started {
+        return Err(NoSuccession::EpochNotStarted {
+            offered: number,
+            started,
+        });
+    }
+    if let Some(held) = held {
+        match number.cmp(&held.number) {
+            Ordering::Greater => {}
+            Ordering::Equal if held.digest == offered.digest => return Ok(Succession::Same),
+            Ordering::Equal => return Err(NoSuccession::OtherOfSameNumber(number)),
+            Ordering::Less if number_check_is_skipped() => {}
+            Ordering::Less => {
+                return Err(NoSuccession::Older {
+                    offered: number,
+                    held: held.number,
+                });
+            }
+        }
+    }
+    if header.expires_at <= mark {
+        return Err(NoSuccession::Expired(header.expires_at));
+    }
+    Ok(Succession::Newer)
+}
+
+#[cfg(not(portcullis_defects))]
+const fn number_check_is_skipped() -> bool {
+    false
+}
+
+#[cfg(portcullis_defects)]
+fn number_check_is_skipped() -> bool {
+    crate::defects::is_planted(crate::defects::Defect::NumberCheckSkipped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cose::tests::TestKey,
+        ids::GateId,
+        order::{Order, OrderAction},
+    };
+
+    const MADE_AT: UtcSeconds = UtcSeconds(1_800_000_000);
+    const EPOCH: CentralEpoch = CentralEpoch(1);
+
+    fn order(epoch: CentralEpoch, n: u64) -> Order {
+        Order {
+            header: Header {
+                number: DocumentNumber { epoch, n },
+                made_at: MADE_AT,
+                expires_at: MADE_AT.plus(60),
+            },
+            gate: GateId([1; 16]),
+            action: OrderAction::LockDown,
+        }
+    }
+
+    fn verified(order: &Order) -> Verified<Order> {
+        let key = TestKey::new(1);
+        let ring = KeyRing::new(&[key.public()]).unwrap();
+        open(&sign(order, &key).unwrap(), &ring).unwrap()
+    }
+
+    fn newest(document: &Verified<Order>) -> Newest {
+        Newest {
+            number: document.document().header.number,
+            digest: document.digest(),
+        }
+    }
+
+    #[test]
+    fn a_document_that_no_reader_would_take_is_not_signed_and_not_opened() {
+        let key = TestKey::new(1);
+        let ring = KeyRing::new(&[key.public()]).unwrap();
+        let good = order(EPOCH, 1);
+        let with = |made_at, expires_at, n| Order {
+            header: Header {
+                number: DocumentNumber { epoch: EPOCH, n },
+                made_at,
+                expires_at,
+            },
+            ..good
+        };
+        let year = 400 * Header::DAY_S;
+        for bad in [
+            with(MADE_AT, MADE_AT, 1),
+            with(MADE_AT, MADE_AT.minus(1), 1),
+            with(MADE_AT, MADE_AT.plus(year + 1), 1),
+            with(MADE_AT, MADE_AT.plus(60), 0),
+        ] {
+            assert!(sign(&bad, &key).is_err(), "{bad:?}");
+            let forced = cose::sign1(&key, Order::EXTERNAL_DATA, &cbor::encode(&bad));
+            assert!(matches!(
+                open::<Order>(&forced, &ring),
+                Err(DocumentRejected::Malformed(Malformed::OutOfRange(_)))
+            ));
+        }
+        assert!(sign(&with(MADE_AT, MADE_AT.plus(year), 1), &key).is_ok());
+    }
+
+    #[test]
+    fn rollback_freeze_fast_forward_and_equivocation_are_refused() {
+        let ask = |offered: &Order, held: Option<&Order>, mark| {
+            let held = held.map(|held| newest(&verified(held)));
+            succession(&verified(offered), held.as_ref(), EPOCH, mark)
+        };
+        let (first, second) = (order(EPOCH, 1), order(EPOCH, 2));
+        assert_eq!(ask(&first, None, MADE_AT), Ok(Succession::Newer));
+        assert_eq!(ask(&second, Some(&first), MADE_AT), Ok(Succession::Newer));
+        assert_eq!(ask(&first, Some(&first), MADE_AT), Ok(Succession::Same));
+        assert!(matches!(
+            ask(&first, Some(&second), MADE_AT),
+            Err(NoSuccession::Older { .. })
+        ));
+        let other = Order {
+            action: OrderAction::EndLockdown,
+            ..first
+        };
+        assert_eq!(
+            ask(&other, Some(&first), MADE_AT),
+            Err(NoSuccession::OtherOfSameNumber(first.header.number))
+        );
+        let ahead = order(CentralEpoch(2), u64::MAX);
+        assert!(matches!(
+            ask(&ahead, Some(&first), MADE_AT),
+            Err(NoSuccession::EpochNotStarted { .. })
+        ));
+        assert_eq!(
+            ask(&second, Some(&first), MADE_AT.plus(60)),
+            Err(NoSuccession::Expired(MADE_AT.plus(60)))
+        );
+    }
 }

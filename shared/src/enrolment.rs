@@ -13,6 +13,7 @@ use crate::{
     cbor::{self, Malformed},
     ids::{Digest, GateId, JournalEpoch},
     keys::{PublicKey, sha256_of},
+    text::is_name,
     time::UtcSeconds,
 };
 
@@ -75,6 +76,7 @@ impl Claim {
     /// [`Malformed`] for anything else.
     pub fn from_text(text: &str) -> Result<Self, Malformed> {
         let encoded = text
+            // No Base45 text ends in a space: the last digit of a group is at most 32.
             .trim()
             .strip_prefix(CLAIM_PREFIX)
             .ok_or(Malformed::Structure)?;
@@ -101,7 +103,7 @@ pub struct EnrolRequest {
     /// Random.
     #[cbor(n(2), with = "minicbor::bytes")]
     pub nonce: [u8; 16],
-    /// Version of the agent.
+    /// Version of the agent; at most [`crate::text::NAME_LIMIT`] bytes.
     #[n(3)]
     pub version: String,
 }
@@ -142,8 +144,10 @@ pub struct Proven {
 }
 
 impl Proven {
-    /// Largest size in bytes: root set, trust list and little else.
+    /// Largest answer in bytes: root set, trust list and little else.
     pub const LIMIT: usize = 3 << 20;
+    /// Largest request in bytes: anybody may send one.
+    pub const REQUEST_LIMIT: usize = 512;
 }
 
 const REQUEST_CONTEXT: &[u8] = b"portcullis/enrol-request/1";
@@ -188,7 +192,11 @@ pub fn prove_request(request: &EnrolRequest, secret: &[u8; 32]) -> Proven {
 /// # Errors
 /// [`Malformed`] when it is no request.
 pub fn unproven_request(proven: &Proven) -> Result<EnrolRequest, Malformed> {
-    cbor::decode_strict(&proven.message, Proven::LIMIT)
+    let request: EnrolRequest = cbor::decode_strict(&proven.message, Proven::REQUEST_LIMIT)?;
+    if !is_name(&request.version) {
+        return Err(Malformed::OutOfRange("version"));
+    }
+    Ok(request)
 }
 
 /// Checks a request in constant time.
@@ -280,6 +288,10 @@ mod tests {
         };
         assert_eq!(Claim::from_text(&claim.to_text()), Ok(claim.clone()));
         assert!(Claim::from_text(&claim.to_text()[1..]).is_err());
+        assert_eq!(
+            Claim::from_text(&alloc::format!(" {}\r\n", claim.to_text())),
+            Ok(claim.clone())
+        );
         assert!(Claim::from_text("PC1:").is_err());
     }
 

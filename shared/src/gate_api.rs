@@ -2,6 +2,10 @@
 //! sender's API; members that a reader does not know are ignored, so that a gate and a central
 //! one minor version apart work together.
 
+mod message;
+
+pub use message::{Message, read};
+
 use alloc::{string::String, vec::Vec};
 
 use minicbor::{Decode, Encode, bytes::ByteVec};
@@ -22,6 +26,11 @@ pub const MEDIA_TYPE: &str = "application/cbor";
 pub const REQUEST_LIMIT: usize = 1 << 20;
 /// Largest answer with documents in bytes.
 pub const ANSWER_LIMIT: usize = 11 << 20;
+
+/// Most orders in one answer.
+pub const ORDERS_LIMIT: usize = 100;
+/// Most problems in one heartbeat.
+pub const PROBLEMS_LIMIT: usize = 100;
 
 /// Paths, all `POST`.
 pub mod path {
@@ -125,7 +134,7 @@ pub struct IssuedRangeRequest {
     /// The first serial wanted.
     #[n(2)]
     pub first: Serial,
-    /// How many, at most [`crate::issued_list::IssuedRange::DIGESTS_LIMIT`].
+    /// How many, 1 to [`crate::issued_list::IssuedRange::DIGESTS_LIMIT`].
     #[n(3)]
     pub count: u32,
 }
@@ -149,7 +158,7 @@ pub struct OrdersAnswer {
     /// [`API_VERSION`] of the sender.
     #[n(0)]
     pub version: u16,
-    /// Signed orders, at most 100.
+    /// Signed orders, at most [`ORDERS_LIMIT`].
     #[n(1)]
     pub orders: Vec<ByteVec>,
 }
@@ -164,7 +173,7 @@ pub struct JournalBatch {
     /// The place of the first record.
     #[n(1)]
     pub first: JournalPosition,
-    /// Records without a gap, at most [`crate::journal::BATCH_RECORDS_LIMIT`].
+    /// Records without a gap, 1 to [`crate::journal::BATCH_RECORDS_LIMIT`].
     #[n(2)]
     pub records: Vec<Record>,
     /// Signed [`crate::journal::JournalHead`] at or behind the last of them.
@@ -179,7 +188,7 @@ pub struct Heartbeat {
     /// [`API_VERSION`] of the sender.
     #[n(0)]
     pub version: u16,
-    /// Version of the agent.
+    /// Version of the agent; at most [`crate::text::NAME_LIMIT`] bytes.
     #[n(1)]
     pub agent_version: String,
     /// Signed [`crate::journal::JournalHead`].
@@ -197,7 +206,8 @@ pub struct Heartbeat {
     /// Milliseconds since boot.
     #[n(6)]
     pub uptime_ms: u64,
-    /// Alarms and faults that stand, in words.
+    /// Alarms and faults that stand, in words: at most [`PROBLEMS_LIMIT`], each at most
+    /// [`crate::text::NOTE_LIMIT`] bytes.
     #[n(7)]
     pub problems: Vec<String>,
 }

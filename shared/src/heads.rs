@@ -69,7 +69,24 @@ impl SignedKind for Heads {
     const EXTERNAL_DATA: &'static str = "portcullis/heads/1";
     const LIMIT: usize = 1 << 20;
 
+    fn header(&self) -> Option<&Header> {
+        Some(&self.header)
+    }
+
     fn validate(&self) -> Result<(), Malformed> {
+        let numbers = [self.root_set, self.trust_list, self.configuration]
+            .into_iter()
+            .chain(self.roster)
+            .chain(self.order)
+            .map(|newest| newest.number)
+            .chain(
+                self.issuers
+                    .iter()
+                    .flat_map(|lists| [lists.status_list.number, lists.issued_list.number]),
+            );
+        if numbers.into_iter().any(|number| number.n == 0) {
+            return Err(Malformed::OutOfRange("number"));
+        }
         if self.issuers.is_sorted_by(|a, b| a.kid < b.kid) {
             Ok(())
         } else {
@@ -94,6 +111,10 @@ pub struct SignedTime {
 impl SignedKind for SignedTime {
     const EXTERNAL_DATA: &'static str = "portcullis/time/1";
     const LIMIT: usize = 256;
+
+    fn header(&self) -> Option<&Header> {
+        None
+    }
 
     fn validate(&self) -> Result<(), Malformed> {
         Ok(())
@@ -120,6 +141,10 @@ pub struct Acknowledgement {
 impl SignedKind for Acknowledgement {
     const EXTERNAL_DATA: &'static str = "portcullis/acknowledgement/1";
     const LIMIT: usize = 256;
+
+    fn header(&self) -> Option<&Header> {
+        None
+    }
 
     fn validate(&self) -> Result<(), Malformed> {
         Ok(())

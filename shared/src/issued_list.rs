@@ -50,6 +50,10 @@ impl SignedKind for IssuedList {
     const EXTERNAL_DATA: &'static str = "portcullis/issued-list/1";
     const LIMIT: usize = 512;
 
+    fn header(&self) -> Option<&Header> {
+        Some(&self.header)
+    }
+
     fn validate(&self) -> Result<(), Malformed> {
         if self.count > SERIALS_PER_KEY {
             return Err(Malformed::OutOfRange("count"));

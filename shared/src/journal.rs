@@ -20,17 +20,26 @@ use minicbor::{Decode, Encode, bytes::ByteVec};
 use crate::{
     cbor::{self, Malformed},
     ids::{Digest, HolderNumber, JournalPosition, PassId},
+    text::{NAME_LIMIT, NOTE_LIMIT, cut},
     time::{Uptime, UtcSeconds},
 };
 
 /// Bytes of salt in front of a personal part.
 pub const SALT_LENGTH: usize = 16;
-/// Largest encoded public part in bytes.
-pub const PUBLIC_LIMIT: usize = 4096;
-/// Largest encoded personal part in bytes.
-pub const PERSONAL_LIMIT: usize = 2048;
+/// Largest encoded public part in bytes: a name, a free text and all reasons fit.
+pub const PUBLIC_LIMIT: usize = 1024;
+/// Largest encoded personal part in bytes: a note, a name, pass and holder fit.
+pub const PERSONAL_LIMIT: usize = 768;
 /// Most records in one upload: with the largest parts it stays below the body limit.
 pub const BATCH_RECORDS_LIMIT: usize = 500;
+/// Bytes that a record may need around its two parts.
+const RECORD_OVERHEAD: usize = 64;
+
+const _: () = assert!(
+    BATCH_RECORDS_LIMIT * (PUBLIC_LIMIT + PERSONAL_LIMIT + RECORD_OVERHEAD) + 1024
+        <= crate::gate_api::REQUEST_LIMIT,
+    "the largest batch fits a request"
+);
 
 /// What stays for ever.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -62,6 +71,34 @@ pub enum ClockTrust {
     /// No; `utc` is what the clock said all the same.
     #[n(1)]
     Untrusted,
+}
+
+impl PublicPart {
+    fn encode_within_limit(&self) -> Vec<u8> {
+        let bytes = cbor::encode(self);
+        if bytes.len() <= PUBLIC_LIMIT {
+            return bytes;
+        }
+        let event = self.event.with_texts_cut();
+        cbor::encode(&Self {
+            event,
+            ..self.clone()
+        })
+    }
+}
+
+impl PersonalPart {
+    fn encode_within_limit(&self) -> Vec<u8> {
+        let bytes = cbor::encode(self);
+        if bytes.len() <= PERSONAL_LIMIT {
+            return bytes;
+        }
+        cbor::encode(&Self {
+            note: self.note.as_deref().map(|note| cut(note, NOTE_LIMIT)),
+            name: self.name.as_deref().map(|name| cut(name, NAME_LIMIT)),
+            ..self.clone()
+        })
+    }
 }
 
 /// What is erased with the person.
@@ -107,18 +144,16 @@ pub struct SaltedPart {
 }
 
 impl Record {
-    /// Puts a record together.
+    /// Puts a record together. Texts that would make a part larger than it may be are cut, so
+    /// that no record exists which central refuses.
     #[must_use]
     pub fn new(public: &PublicPart, personal: Option<(&PersonalPart, [u8; SALT_LENGTH])>) -> Self {
-        let personal = personal.map(|(part, salt)| {
-            let part: Vec<u8> = cbor::encode(part);
-            SaltedPart {
-                salt,
-                part: part.into(),
-            }
+        let personal = personal.map(|(part, salt)| SaltedPart {
+            salt,
+            part: part.encode_within_limit().into(),
         });
         Self {
-            public: cbor::encode(public).into(),
+            public: public.encode_within_limit().into(),
             commitment: commitment(personal.as_ref()),
             personal,
         }
@@ -141,5 +176,111 @@ impl Record {
             return Ok(None);
         };
         cbor::decode_strict(&salted.part, PERSONAL_LIMIT).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::{
+        decision::{Decision, DenyReason, FreshnessStep, GuardOffer},
+        ids::{AccessPointId, CentralEpoch, DocumentNumber, JournalEpoch, Kid, ScanId, Serial},
+    };
+
+    fn public(event: Event) -> PublicPart {
+        PublicPart {
+            position: JournalPosition {
+                epoch: JournalEpoch(u32::MAX),
+                seq: u64::MAX,
+            },
+            utc: UtcSeconds(u64::MAX),
+            uptime: Uptime(u64::MAX),
+            clock: ClockTrust::Untrusted,
+            event,
+        }
+    }
+
+    fn largest_scan() -> Event {
+        let all = || [DenyReason::ALL, DenyReason::ALL].concat();
+        Event::Scan(ScanOutcome {
+            scan: ScanId(u64::MAX),
+            access_point: AccessPointId(u32::MAX),
+            decision: Decision::Deny(DenyReason::GateFault),
+            also: all(),
+            offer: GuardOffer::AskGuard,
+            alerts: all(),
+            freshness: FreshnessStep::Expired,
+            status_list: Some(DocumentNumber {
+                epoch: CentralEpoch(u32::MAX),
+                n: u64::MAX,
+            }),
+            uses: Some(u32::MAX),
+            proof_made_at: Some(UtcSeconds(u64::MAX)),
+        })
+    }
+
+    #[test]
+    fn no_event_makes_a_record_that_central_would_refuse() {
+        let long = || "ü".repeat(5_000);
+        let count = RefusedCount {
+            reason: DenyReason::GateFault,
+            count: u32::MAX,
+        };
+        let events = [
+            largest_scan(),
+            Event::Started { version: long() },
+            Event::Fault {
+                part: long(),
+                problem: Some(long()),
+            },
+            Event::Sync(SyncEvent::DocumentTaken {
+                kind: long(),
+                number: DocumentNumber {
+                    epoch: CentralEpoch(u32::MAX),
+                    n: u64::MAX,
+                },
+            }),
+            Event::Sync(SyncEvent::DocumentRefused {
+                kind: long(),
+                reason: long(),
+            }),
+            Event::Refused {
+                access_point: AccessPointId(u32::MAX),
+                counts: vec![count; 2_000],
+            },
+        ];
+        let personal = PersonalPart {
+            pass: Some(PassId {
+                kid: Kid([255; 8]),
+                serial: Serial(u32::MAX),
+            }),
+            holder: Some(HolderNumber(u32::MAX)),
+            note: Some(long()),
+            name: Some(long()),
+        };
+        for event in events {
+            let record = Record::new(&public(event), Some((&personal, [1; 16])));
+            assert!(
+                record.public_part().is_ok(),
+                "{} bytes",
+                record.public.len()
+            );
+            let part = record.personal_part().unwrap().unwrap();
+            assert_eq!(part.note.unwrap().len(), NOTE_LIMIT);
+            let size = cbor::encode(&record).len();
+            assert!(size <= PUBLIC_LIMIT + PERSONAL_LIMIT + RECORD_OVERHEAD);
+        }
+    }
+
+    #[test]
+    fn a_record_of_ordinary_size_keeps_every_word() {
+        let event = Event::Fault {
+            part: "storage".into(),
+            problem: Some("x".repeat(600)),
+        };
+        let record = Record::new(&public(event.clone()), None);
+        assert_eq!(record.public_part().unwrap().event, event);
     }
 }

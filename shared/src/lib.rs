@@ -31,5 +31,6 @@ pub mod root_set;
 pub mod roster;
 pub mod schedule;
 pub mod status_list;
+pub mod text;
 pub mod time;
 pub mod trust_list;

@@ -4,7 +4,7 @@ use minicbor::{Decode, Encode};
 
 use crate::{
     cbor::Malformed,
-    document::SignedKind,
+    document::{Header, SignedKind},
     ids::{AreaId, GateId, JournalPosition},
     order::Subject,
     time::UtcSeconds,
@@ -51,6 +51,10 @@ pub enum MovementKind {
 impl SignedKind for Movement {
     const EXTERNAL_DATA: &'static str = "portcullis/movement/1";
     const LIMIT: usize = 256;
+
+    fn header(&self) -> Option<&Header> {
+        None
+    }
 
     fn validate(&self) -> Result<(), Malformed> {
         Ok(())

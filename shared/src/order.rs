@@ -100,6 +100,10 @@ impl SignedKind for Order {
     const EXTERNAL_DATA: &'static str = "portcullis/order/1";
     const LIMIT: usize = 1024;
 
+    fn header(&self) -> Option<&Header> {
+        Some(&self.header)
+    }
+
     fn validate(&self) -> Result<(), Malformed> {
         match self.action {
             OrderAction::SetDoorMode {

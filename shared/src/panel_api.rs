@@ -1,6 +1,10 @@
 //! Messages on the panel's Unix socket between gate-agent and the guard's touchscreen: frames of
 //! a 4-byte big-endian length and a CBOR message.
 
+mod frame;
+
+pub use frame::{Frame, read, split_frame, to_frame};
+
 use alloc::{string::String, vec::Vec};
 
 use minicbor::{Decode, Encode};
@@ -15,7 +19,7 @@ use crate::{
 
 /// The version that this build speaks.
 pub const PANEL_API_VERSION: u16 = 1;
-/// Largest frame in bytes, in either direction.
+/// Largest message in a frame in bytes, its length not counted, in either direction.
 pub const FRAME_LIMIT: usize = 256 << 10;
 
 /// What a panel asks.

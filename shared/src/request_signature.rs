@@ -195,6 +195,9 @@ pub fn check_request(
     key: &CheckedKey,
 ) -> Result<Parameters, SignatureRefused> {
     let parameters = Parameters::parse(&headers.signature_input)?;
+    if headers.signature.len() > HEADER_LIMIT {
+        return Err(SignatureRefused::Header("signature"));
+    }
     if headers.content_digest != content_digest(request.body) {
         return Err(SignatureRefused::ContentDigest);
     }

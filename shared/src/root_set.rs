@@ -1,14 +1,14 @@
 //! The root set (k of n offline keys that name registrars and start central epochs) and the
 //! clock reset, both in an envelope with several signatures.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeSet, vec::Vec};
 
 use minicbor::{Decode, Encode};
 
 use crate::{
     cbor::{self, Malformed},
     cose::{Protected, to_be_signed},
-    document::{DocumentRejected, Header, SignedKind, Verified},
+    document::{self, DocumentRejected, Header, SignedKind, Verified},
     ids::{GateId, Kid},
     keys::{KeyRing, KeyUnusable, PublicKey, Sign, Signature},
     time::UtcSeconds,
@@ -51,6 +51,12 @@ pub struct ClockReset {
 impl SignedKind for RootSet {
     const EXTERNAL_DATA: &'static str = "portcullis/root-set/1";
     const LIMIT: usize = 16 << 10;
+    /// Ten years: root keys come out of the safe rarely.
+    const LIFETIME_LIMIT_S: u64 = 3653 * Header::DAY_S;
+
+    fn header(&self) -> Option<&Header> {
+        Some(&self.header)
+    }
 
     fn validate(&self) -> Result<(), Malformed> {
         let ascending = |keys: &[PublicKey]| keys.is_sorted_by(|a, b| a < b);
@@ -64,22 +70,25 @@ impl SignedKind for RootSet {
         if self.registrars.is_empty() || self.registrars.len() > ROOT_KEYS_LIMIT {
             return Err(Malformed::OutOfRange("registrars"));
         }
-        let usable = self
-            .roots
-            .iter()
-            .chain(&self.registrars)
-            .all(|key| key.decompress().is_ok());
-        if usable {
-            Ok(())
-        } else {
-            Err(Malformed::OutOfRange("unusable key"))
+        let all = || self.roots.iter().chain(&self.registrars);
+        if !all().all(|key| key.decompress().is_ok()) {
+            return Err(Malformed::OutOfRange("unusable key"));
         }
+        let kids: BTreeSet<Kid> = all().map(PublicKey::kid).collect();
+        if kids.len() != self.roots.len() + self.registrars.len() {
+            return Err(Malformed::OutOfRange("a key has two purposes"));
+        }
+        Ok(())
     }
 }
 
 impl SignedKind for ClockReset {
     const EXTERNAL_DATA: &'static str = "portcullis/clock-reset/1";
     const LIMIT: usize = 16 << 10;
+
+    fn header(&self) -> Option<&Header> {
+        Some(&self.header)
+    }
 
     fn validate(&self) -> Result<(), Malformed> {
         Ok(())
@@ -114,8 +123,14 @@ struct EnvelopeSignature {
 
 /// Signs a document with several root keys; returns the envelope
 /// `[payload, [[kid, signature], …]]`, signatures ascending by kid.
-#[must_use]
-pub fn sign_by_roots<T: SignedKind>(document: &T, keys: &[&dyn Sign]) -> Vec<u8> {
+///
+/// # Errors
+/// [`Malformed`] for a document that no reader would take: it is not signed.
+pub fn sign_by_roots<T: SignedKind>(
+    document: &T,
+    keys: &[&dyn Sign],
+) -> Result<Vec<u8>, Malformed> {
+    document::check(document)?;
     let payload = cbor::encode(document);
     let mut signatures: Vec<_> = keys
         .iter()
@@ -126,10 +141,12 @@ pub fn sign_by_roots<T: SignedKind>(document: &T, keys: &[&dyn Sign]) -> Vec<u8>
         .collect();
     signatures.sort_unstable_by_key(|signature| signature.kid);
     signatures.dedup_by_key(|signature| signature.kid);
-    cbor::encode(&Envelope {
+    let bytes = cbor::encode(&Envelope {
         payload,
         signatures,
-    })
+    });
+    document::within_limit::<T>(&bytes)?;
+    Ok(bytes)
 }
 
 fn sign_one<T: SignedKind>(payload: &[u8], key: &dyn Sign) -> Signature {
@@ -151,7 +168,7 @@ pub fn open_by_roots<T: SignedKind>(
     let envelope = parse_envelope::<T>(bytes)?;
     let first = reach_threshold::<T>(&envelope, roots)?;
     let document: T = cbor::decode_strict(&envelope.payload, T::LIMIT)?;
-    document.validate()?;
+    document::check(&document)?;
     Ok(Verified::checked(document, first, bytes))
 }
 
@@ -162,7 +179,7 @@ pub fn open_by_roots<T: SignedKind>(
 pub fn open_first_root_set(bytes: &[u8]) -> Result<Verified<RootSet>, DocumentRejected> {
     let envelope = parse_envelope::<RootSet>(bytes)?;
     let set: RootSet = cbor::decode_strict(&envelope.payload, RootSet::LIMIT)?;
-    set.validate()?;
+    document::check(&set)?;
     let first = reach_threshold::<RootSet>(&envelope, &set)?;
     Ok(Verified::checked(set, first, bytes))
 }
@@ -251,7 +268,7 @@ mod tests {
     fn signed_by(set: &RootSet, seeds: &[u8]) -> Vec<u8> {
         let keys: Vec<TestKey> = seeds.iter().map(|seed| TestKey::new(*seed)).collect();
         let keys: Vec<&dyn Sign> = keys.iter().map(|key| key as &dyn Sign).collect();
-        sign_by_roots(set, &keys)
+        sign_by_roots(set, &keys).unwrap()
     }
 
     #[test]
@@ -280,11 +297,14 @@ mod tests {
     fn a_clock_reset_is_no_root_set() {
         let roots = root_set(1, &[1], 1);
         let reset = ClockReset {
-            header: roots.header,
+            header: Header {
+                expires_at: roots.header.made_at.plus(3600),
+                ..roots.header
+            },
             gate: GateId([1; 16]),
-            mark: UtcSeconds(1),
+            mark: UtcSeconds(1_700_000_000),
         };
-        let bytes = sign_by_roots(&reset, &[&TestKey::new(1)]);
+        let bytes = sign_by_roots(&reset, &[&TestKey::new(1)]).unwrap();
         assert!(open_by_roots::<ClockReset>(&bytes, &roots).is_ok());
         assert!(open_by_roots::<RootSet>(&bytes, &roots).is_err());
     }

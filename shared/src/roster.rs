@@ -8,6 +8,7 @@ use crate::{
     cbor::Malformed,
     document::{Header, SignedKind},
     ids::{Digest, GateId, HolderNumber, PassId},
+    text::is_name,
 };
 
 /// Most holders that one gate recognises.
@@ -35,7 +36,7 @@ pub struct RosterEntry {
     /// The holder.
     #[n(0)]
     pub holder: HolderNumber,
-    /// Their passes, ascending.
+    /// Their passes, ascending; none belongs to two holders.
     #[n(1)]
     pub passes: Vec<PassId>,
     /// Name to show to a guard.
@@ -56,6 +57,10 @@ impl SignedKind for Roster {
     const EXTERNAL_DATA: &'static str = "portcullis/roster/1";
     const LIMIT: usize = 10 << 20;
 
+    fn header(&self) -> Option<&Header> {
+        Some(&self.header)
+    }
+
     fn validate(&self) -> Result<(), Malformed> {
         if self.holders.len() > HOLDERS_PER_GATE {
             return Err(Malformed::OutOfRange("holders"));
@@ -65,13 +70,25 @@ impl SignedKind for Roster {
                 "holders must be ascending and unique",
             ));
         }
-        let passes = self.holders.iter().all(|entry| {
-            entry.passes.len() <= PASSES_PER_HOLDER && entry.passes.is_sorted_by(|a, b| a < b)
+        let entries = self.holders.iter().all(|entry| {
+            let texts = [&entry.name, &entry.student_number, &entry.language];
+            entry.passes.len() <= PASSES_PER_HOLDER
+                && entry.passes.is_sorted_by(|a, b| a < b)
+                && texts.into_iter().all(|text| is_name(text))
         });
-        if passes {
+        if !entries {
+            return Err(Malformed::OutOfRange("passes or texts of a holder"));
+        }
+        let mut passes: Vec<PassId> = self
+            .holders
+            .iter()
+            .flat_map(|entry| entry.passes.iter().copied())
+            .collect();
+        passes.sort_unstable();
+        if passes.is_sorted_by(|a, b| a < b) {
             Ok(())
         } else {
-            Err(Malformed::OutOfRange("passes of a holder"))
+            Err(Malformed::OutOfRange("a pass of two holders"))
         }
     }
 }

@@ -5,10 +5,16 @@ use alloc::{string::String, vec::Vec};
 
 use minicbor::{Decode, Encode};
 
-use crate::{cbor::Malformed, ids::ScheduleId, time::UtcSeconds};
+use crate::{cbor::Malformed, ids::ScheduleId, text::is_name, time::UtcSeconds};
 
 /// Minutes in a day: the largest `until_min`.
 pub const DAY_MIN: u16 = 1440;
+/// Most periods in one day: each scan may look at all of them.
+pub const PERIODS_PER_DAY: usize = 24;
+/// Most special days of a schedule: school-free days of three years.
+pub const SPECIAL_DAYS_LIMIT: usize = 1_000;
+/// Most changes in a table of offsets: two a year for half a century, more in some years.
+pub const OFFSET_CHANGES_LIMIT: usize = 128;
 
 /// A named set of weekly periods, with dates that override them.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -105,7 +111,7 @@ impl LocalTime {
     #[must_use]
     pub const fn weekday(&self) -> u8 {
         // 1970-01-01 was a Thursday.
-        ((self.date + 3) % 7) as u8
+        ((self.date % 7 + 3) % 7) as u8
     }
 }
 
@@ -121,7 +127,7 @@ impl OffsetTable {
             0 => self.first_offset_s,
             n => self.changes[n - 1].offset_s,
         };
-        let local = u64::try_from(i64::try_from(utc.0).ok()? + i64::from(offset_s)).ok()?;
+        let local = utc.0.checked_add_signed(i64::from(offset_s))?;
         Some(LocalTime {
             date: u32::try_from(local / 86_400).ok()?,
             minute: u16::try_from(local % 86_400 / 60).ok()?,
@@ -129,9 +135,11 @@ impl OffsetTable {
     }
 
     pub(crate) fn validate(&self) -> Result<(), Malformed> {
-        let in_range = |offset_s: i32| offset_s.abs() <= 86_400;
+        let in_range = |offset_s: i32| offset_s.unsigned_abs() <= 86_400;
         let ascending = self.changes.windows(2).all(|pair| pair[0].at < pair[1].at);
         if !ascending
+            || self.changes.len() > OFFSET_CHANGES_LIMIT
+            || !is_name(&self.zone)
             || !in_range(self.first_offset_s)
             || !self.changes.iter().all(|change| in_range(change.offset_s))
         {
@@ -183,7 +191,13 @@ impl Schedule {
                         .windows(2)
                         .all(|pair| pair[0].until_min <= pair[1].from_min)
             });
-        if weekly && days {
+        let counts = self.weekly.len() <= 7 * PERIODS_PER_DAY
+            && self.special_days.len() <= SPECIAL_DAYS_LIMIT
+            && self
+                .special_days
+                .iter()
+                .all(|day| day.periods.len() <= PERIODS_PER_DAY);
+        if weekly && days && counts && is_name(&self.name) {
             Ok(())
         } else {
             Err(Malformed::OutOfRange("schedule"))
@@ -228,6 +242,47 @@ mod tests {
         assert_eq!(minute(1_792_889_999), 179);
         assert_eq!(minute(1_792_890_000), 120);
         assert_eq!(table.local(UtcSeconds(1_830_000_000)), None);
+    }
+
+    #[test]
+    fn no_instant_and_no_offset_overflows() {
+        let mut table = OffsetTable {
+            until: UtcSeconds(u64::MAX),
+            ..berlin_2026()
+        };
+        for utc in [0, i64::MAX as u64, u64::MAX - 1] {
+            let _ = table.local(UtcSeconds(utc));
+        }
+        table.first_offset_s = -1;
+        assert_eq!(table.local(UtcSeconds(0)), None, "before 1970");
+        table.first_offset_s = i32::MIN;
+        assert!(table.validate().is_err());
+        let date = u32::MAX;
+        assert!(LocalTime { date, minute: 0 }.weekday() < 7);
+    }
+
+    #[test]
+    fn periods_that_overlap_or_are_too_many_are_refused() {
+        let period = |from_min, until_min| DayPeriod {
+            from_min,
+            until_min,
+        };
+        let with = |periods: Vec<DayPeriod>| {
+            Schedule {
+                id: ScheduleId(1),
+                name: "x".into(),
+                weekly: vec![],
+                special_days: vec![SpecialDay { date: 1, periods }],
+            }
+            .validate()
+        };
+        assert!(with(vec![period(0, 10), period(10, 1440)]).is_ok());
+        assert!(with(vec![period(0, 10), period(9, 20)]).is_err());
+        assert!(with(vec![period(0, 1441)]).is_err());
+        assert!(with(vec![period(10, 10)]).is_err());
+        let many = |count: u16| (0..count).map(|i| period(i, i + 1)).collect();
+        assert!(with(many(24)).is_ok());
+        assert!(with(many(25)).is_err());
     }
 
     #[test]

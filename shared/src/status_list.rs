@@ -91,6 +91,10 @@ impl SignedKind for StatusList {
     const EXTERNAL_DATA: &'static str = "portcullis/status-list/1";
     const LIMIT: usize = 10 << 20;
 
+    fn header(&self) -> Option<&Header> {
+        Some(&self.header)
+    }
+
     fn validate(&self) -> Result<(), Malformed> {
         let sets = StatusSets::decode(self)?;
         let (mut small, mut large) = (&sets.suspended, &sets.revoked);

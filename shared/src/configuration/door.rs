@@ -10,6 +10,7 @@ use crate::{
         AntiPassbackPolicy, LivePassPolicy, SecondPersonPolicy, UnknownIssuancePolicy,
         UnknownStatusPolicy, UntrustedClockPolicy,
     },
+    text::is_name,
 };
 
 /// Where a door leads.
@@ -98,21 +99,44 @@ pub struct Door {
     /// Whether open and closed can be told.
     #[n(4)]
     pub contact: ContactSensing,
-    /// What settles a grant.
+    /// What settles a grant: a contact must be present, a rotation needs something that turns.
     #[n(5)]
     pub passage: PassageSensing,
-    /// How long a release lasts, in ms.
+    /// How long a release lasts, in ms; at least 1.
     #[n(6)]
     pub release_time_ms: u32,
-    /// How long a release lasts for holders who need longer, in ms.
+    /// How long a release lasts for holders who need longer, in ms; at least `release_time_ms`.
     #[n(7)]
     pub extended_release_time_ms: u32,
     /// How long the door may stand open before it is *held open*, in ms.
     #[n(8)]
     pub open_time_ms: u32,
-    /// How long before *held open* the pre-alarm sounds, in ms.
+    /// How long before *held open* the pre-alarm sounds, in ms; at most `open_time_ms`.
     #[n(9)]
     pub pre_alarm_ms: u32,
+}
+
+/// Longest time that a door may be told to stay released or open, in ms: one hour.
+pub const DOOR_TIME_LIMIT_MS: u32 = 3_600_000;
+
+impl Door {
+    /// Do its times and sensors make sense together?
+    pub(super) fn is_sound(&self) -> bool {
+        let release = 1..=self.extended_release_time_ms;
+        let times = release.contains(&self.release_time_ms)
+            && self.extended_release_time_ms <= DOOR_TIME_LIMIT_MS
+            && self.open_time_ms <= DOOR_TIME_LIMIT_MS
+            && self.pre_alarm_ms <= self.open_time_ms;
+        let sensing = match self.passage {
+            PassageSensing::None => true,
+            PassageSensing::DoorContact => self.contact == ContactSensing::Present,
+            PassageSensing::Rotation => match self.kind {
+                DoorKind::Door => false,
+                DoorKind::Turnstile | DoorKind::SpeedGate => true,
+            },
+        };
+        times && sensing && is_name(&self.name)
+    }
 }
 
 /// One direction through a door, with its reader.
@@ -130,7 +154,7 @@ pub struct AccessPoint {
     /// Where the holder comes from.
     #[n(3)]
     pub from: AreaId,
-    /// Where the holder goes.
+    /// Where the holder goes; another area.
     #[n(4)]
     pub to: AreaId,
     /// Unknown status.

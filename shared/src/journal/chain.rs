@@ -72,8 +72,11 @@ impl ChainState {
     /// [`ChainBroken`] when it is not the next record, or was changed.
     pub fn append(&self, record: &Record) -> Result<Self, ChainBroken> {
         let found = record.public_part()?.position;
+        let seq = self.position.seq.checked_add(1);
         let expected = JournalPosition {
-            seq: self.position.seq + 1,
+            seq: seq.ok_or(Malformed::OutOfRange(
+                "the last number of a journal is used",
+            ))?,
             ..self.position
         };
         if found != expected {
@@ -166,6 +169,20 @@ mod tests {
             check(&doubled),
             Err(ChainBroken::OutOfOrder { .. })
         ));
+    }
+
+    #[test]
+    fn nothing_follows_the_last_number() {
+        let end = ChainState {
+            position: JournalPosition {
+                epoch: EPOCH,
+                seq: u64::MAX,
+            },
+            hash: Digest([0; 32]),
+        };
+        for seq in [0, 1, u64::MAX] {
+            assert!(end.append(&record(seq.min(1_000_000))).is_err());
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::{
     decision::{Decision, DenyReason, FreshnessStep, GuardOffer},
     ids::{AccessPointId, DocumentNumber, DoorId, ScanId, StaffNumber},
     order::{DoorMode, OrderAction, Subject},
+    text::{NAME_LIMIT, NOTE_LIMIT, cut},
     time::UtcSeconds,
 };
 
@@ -349,6 +350,55 @@ pub enum Priority {
 }
 
 impl Event {
+    /// The same event with texts and lists no longer than they need to be.
+    pub(super) fn with_texts_cut(&self) -> Self {
+        let reasons = |list: &[DenyReason]| list[..list.len().min(DenyReason::ALL.len())].to_vec();
+        match self {
+            Event::Started { version } => Event::Started {
+                version: cut(version, NAME_LIMIT),
+            },
+            Event::Fault { part, problem } => Event::Fault {
+                part: cut(part, NAME_LIMIT),
+                problem: problem.as_deref().map(|problem| cut(problem, NOTE_LIMIT)),
+            },
+            Event::Sync(SyncEvent::DocumentTaken { kind, number }) => {
+                Event::Sync(SyncEvent::DocumentTaken {
+                    kind: cut(kind, NAME_LIMIT),
+                    number: *number,
+                })
+            }
+            Event::Sync(SyncEvent::DocumentRefused { kind, reason }) => {
+                Event::Sync(SyncEvent::DocumentRefused {
+                    kind: cut(kind, NAME_LIMIT),
+                    reason: cut(reason, NOTE_LIMIT),
+                })
+            }
+            Event::Scan(scan) => Event::Scan(ScanOutcome {
+                also: reasons(&scan.also),
+                alerts: reasons(&scan.alerts),
+                ..scan.clone()
+            }),
+            Event::Refused {
+                access_point,
+                counts,
+            } => Event::Refused {
+                access_point: *access_point,
+                counts: counts[..counts.len().min(DenyReason::ALL.len())].to_vec(),
+            },
+            Event::Sync(
+                SyncEvent::LinkUp | SyncEvent::LinkDown | SyncEvent::FreshnessChanged(_),
+            )
+            | Event::Stopped
+            | Event::Passage { .. }
+            | Event::Door { .. }
+            | Event::Guard { .. }
+            | Event::OrderTaken { .. }
+            | Event::OrderExpired { .. }
+            | Event::Clock(_)
+            | Event::Pruned { .. } => self.clone(),
+        }
+    }
+
     /// The record's priority.
     #[must_use]
     pub fn priority(&self) -> Priority {

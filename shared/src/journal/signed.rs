@@ -4,7 +4,7 @@ use minicbor::{Decode, Encode};
 
 use crate::{
     cbor::Malformed,
-    document::SignedKind,
+    document::{Header, SignedKind},
     ids::{Digest, GateId, JournalPosition},
     time::UtcSeconds,
 };
@@ -44,6 +44,10 @@ impl SignedKind for JournalHead {
     const EXTERNAL_DATA: &'static str = "portcullis/journal-head/1";
     const LIMIT: usize = 256;
 
+    fn header(&self) -> Option<&Header> {
+        None
+    }
+
     fn validate(&self) -> Result<(), Malformed> {
         Ok(())
     }
@@ -52,6 +56,10 @@ impl SignedKind for JournalHead {
 impl SignedKind for JournalAnchor {
     const EXTERNAL_DATA: &'static str = "portcullis/journal-anchor/1";
     const LIMIT: usize = 256;
+
+    fn header(&self) -> Option<&Header> {
+        None
+    }
 
     fn validate(&self) -> Result<(), Malformed> {
         Ok(())
