@@ -176,9 +176,13 @@ pub struct JournalBatch {
     /// Records without a gap, 1 to [`crate::journal::BATCH_RECORDS_LIMIT`].
     #[n(2)]
     pub records: Vec<Record>,
-    /// Signed [`crate::journal::JournalHead`] at or behind the last of them.
+    /// Signed [`crate::journal::JournalHead`] at the last of them or later.
     #[n(3)]
     pub head: ByteVec,
+    /// Signed [`crate::journal::JournalAnchor`] right before `first`, when the gate had to drop
+    /// records that central does not hold: their loss is recorded, and the chain goes on.
+    #[n(4)]
+    pub anchor: Option<ByteVec>,
 }
 
 /// How the gate is.
@@ -252,7 +256,8 @@ pub struct Refusal {
     /// Signed [`crate::heads::SignedTime`] bound to the nonce of the request.
     #[n(3)]
     pub time: Option<ByteVec>,
-    /// The journal position that central holds, when a batch did not continue it.
+    /// The last record that central holds (number 0: none of that epoch), when a batch did not
+    /// continue it: send from the one after it.
     #[n(4)]
     pub expected: Option<JournalPosition>,
     /// The smallest counter that central would take.
@@ -288,7 +293,7 @@ pub enum RefusalCode {
     /// No such document.
     #[n(7)]
     NotFound,
-    /// Records do not continue what central holds; `expected` says from where.
+    /// Records do not continue what central holds; `expected` names its last.
     #[n(8)]
     JournalGap,
     /// Same number, another hash: the journal is quarantined.

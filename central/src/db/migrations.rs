@@ -24,6 +24,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "0003_journal.sql",
         sql: include_str!("../../../migrations/central/0003_journal.sql"),
     },
+    Migration {
+        number: 4,
+        name: "0004_gate_keys.sql",
+        sql: include_str!("../../../migrations/central/0004_gate_keys.sql"),
+    },
 ];
 
 /// Two centrals that start at once wait for each other here. Any number serves that nothing else
