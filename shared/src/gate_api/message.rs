@@ -208,6 +208,7 @@ mod tests {
                 },
                 records,
                 head: vec![0; 200].into(),
+                anchor: Some(vec![0; 200].into()),
             })
         };
         assert!(send(vec![]).is_err());
