@@ -456,6 +456,8 @@ fn a_decoder_dies_with_its_parent_even_while_its_input_stays_open() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
+    // Held open: waiting for the parent would close it.
+    let input = parent.stdin.take().unwrap();
     let mut decoder_id = String::new();
     let mut output = parent.stdout.take().unwrap();
     while !decoder_id.ends_with('\n') {
@@ -470,4 +472,5 @@ fn a_decoder_dies_with_its_parent_even_while_its_input_stays_open() {
     parent.kill().unwrap();
     parent.wait().unwrap();
     assert!(wait_until_dead(decoder_id));
+    drop(input);
 }
