@@ -2,6 +2,7 @@
 //! Two clocks that are never mixed: time since boot for every timer, and UTC for validity and records.
 
 use rustix::time::{ClockId, clock_gettime};
+use shared::time::{Now, Uptime, UtcSeconds};
 
 /// The machine's two clocks. Handed to whoever needs the time, so that tests and simulations can
 /// hand in another.
@@ -15,13 +16,22 @@ impl Clock {
         Self
     }
 
-    /// Milliseconds since boot, time asleep included. Never goes back; says nothing about the date.
+    /// Both clocks at once, as the core wants them with each input.
     #[must_use]
-    pub fn uptime_ms(&self) -> u64 {
-        self.uptime_us() / 1_000
+    pub fn now(&self) -> Now {
+        Now {
+            uptime: self.uptime(),
+            utc: self.utc(),
+        }
     }
 
-    /// Microseconds since boot, time asleep included.
+    /// Time since boot, time asleep included. Never goes back; says nothing about the date.
+    #[must_use]
+    pub fn uptime(&self) -> Uptime {
+        Uptime(self.uptime_us() / 1_000)
+    }
+
+    /// Microseconds since boot, time asleep included: for measuring, where a millisecond is much.
     #[must_use]
     pub fn uptime_us(&self) -> u64 {
         let now = clock_gettime(ClockId::Boottime);
@@ -30,10 +40,11 @@ impl Clock {
         seconds * 1_000_000 + nanoseconds / 1_000
     }
 
-    /// What the wall clock says, in whole UTC seconds since 1970. It may be wrong by any amount.
+    /// What the wall clock says, which may be wrong by any amount. Before 1970 it is 1970.
     #[must_use]
-    pub fn utc_seconds(&self) -> i64 {
-        clock_gettime(ClockId::Realtime).tv_sec
+    pub fn utc(&self) -> UtcSeconds {
+        let seconds = clock_gettime(ClockId::Realtime).tv_sec;
+        UtcSeconds(u64::try_from(seconds).unwrap_or(0))
     }
 }
 
@@ -48,6 +59,6 @@ mod tests {
         let second = clock.uptime_us();
         assert!(first > 0);
         assert!(second >= first);
-        assert!(clock.uptime_ms() >= second / 1_000);
+        assert!(clock.now().uptime.0 >= second / 1_000);
     }
 }

@@ -25,6 +25,8 @@ pub use picture_file::{PictureFileError, read_picture_file};
 pub use process::{DecodeError, Decoded, Decoder, DecoderSettings, Request, Step};
 pub use protocol::Garbled;
 
+use shared::pass::TEXT_LIMIT;
+
 /// How much is done to find codes, and how long it may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effort {
@@ -33,9 +35,6 @@ pub enum Effort {
     /// A picture that somebody wants read: everything that helps is tried.
     Thorough,
 }
-
-/// Most characters of a text that a gate looks at. A pass has at most 366, so a longer text is foreign.
-pub const GATE_TEXT_CHARS_MAX: usize = 512;
 
 /// Most digits that a QR code can hold (version 40, level L), and so the longest text there is.
 const QR_TEXT_CHARS_MAX: usize = 7_089;
@@ -54,11 +53,11 @@ impl Effort {
         }
     }
 
-    /// Most characters of one text; a longer one is cut and ends in [`CUT_MARK`].
+    /// Most characters of one text: what a gate looks at, or all that a code can hold. A longer one is cut and ends in [`CUT_MARK`].
     #[must_use]
     pub const fn text_chars_max(self) -> usize {
         match self {
-            Self::Gate => GATE_TEXT_CHARS_MAX,
+            Self::Gate => TEXT_LIMIT,
             Self::Thorough => QR_TEXT_CHARS_MAX,
         }
     }

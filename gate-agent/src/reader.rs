@@ -6,7 +6,10 @@ mod texts;
 
 use std::path::PathBuf;
 
+use gate_core::input::{PresentationEnd, TextsRead};
 use serde::Deserialize;
+use shared::ids::AccessPointId;
+use shared::time::Uptime;
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
@@ -91,32 +94,35 @@ impl TryFrom<PicturesFields> for PicturesConfig {
     }
 }
 
-/// A frame after the decoder has looked at it.
+/// A frame after the decoder has looked at it. [`TextsRead`] is what the core wants of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrameRead {
-    /// Number of the access point at which the reader stands.
-    pub access_point: u32,
-    /// When the frame was taken: milliseconds since boot.
-    pub taken_at_ms: u64,
+    /// The access point at which the reader stands.
+    pub access_point: AccessPointId,
+    /// When the frame was taken.
+    pub taken_at: Uptime,
     /// The text of each code in the frame, each once, cut and marked beyond what a gate looks at.
     pub texts: Vec<String>,
     /// Milliseconds the decoder took for it.
     pub decode_ms: u64,
-    /// Where it came from: a file's name, or `socket`.
-    pub source: String,
+    /// Name of the picture file it came from.
+    pub source: Option<String>,
     /// Whether the presentation that this frame belongs to goes on.
-    pub presentation_end: PresentationEnd,
+    pub end: PresentationEnd,
     /// Why there are no texts, when that is not for want of codes.
     pub problem: Option<ReadProblem>,
 }
 
-/// Whether more frames of the same presentation can come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PresentationEnd {
-    /// This was the only or last frame: decide now.
-    SourceHasNoMoreFrames,
-    /// A live source: another frame may show what this one does not.
-    MoreFramesFollow,
+impl From<FrameRead> for TextsRead {
+    fn from(frame: FrameRead) -> Self {
+        Self {
+            access_point: frame.access_point,
+            texts: frame.texts,
+            taken_at: frame.taken_at,
+            end: frame.end,
+            source: frame.source,
+        }
+    }
 }
 
 /// Why a frame could not be read.
@@ -173,8 +179,8 @@ pub enum ReaderEnd {
 pub struct Reader {
     /// Where its frames come from.
     pub config: ReaderConfig,
-    /// Number of the access point at which it stands.
-    pub access_point: u32,
+    /// The access point at which it stands.
+    pub access_point: AccessPointId,
     /// The clock that dates its frames.
     pub clock: Clock,
     /// How its decoder is started.

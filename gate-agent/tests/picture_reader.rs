@@ -16,9 +16,11 @@ use std::time::Duration;
 use gate_agent::clock::Clock;
 use gate_agent::decoder::{DecoderSettings, PictureFileError};
 use gate_agent::reader::{
-    ExistingPictures, FRAMES_WAITING_MAX, FrameRead, PicturesConfig, PresentationEnd, ReadProblem,
-    Reader, ReaderConfig, ReaderEnd,
+    ExistingPictures, FRAMES_WAITING_MAX, FrameRead, PicturesConfig, ReadProblem, Reader,
+    ReaderConfig, ReaderEnd,
 };
+use gate_core::input::PresentationEnd;
+use shared::ids::AccessPointId;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -31,7 +33,7 @@ fn start(config: PicturesConfig) -> (Running, mpsc::Receiver<FrameRead>) {
     let (sender, receiver) = mpsc::channel(FRAMES_WAITING_MAX);
     let reader = Reader {
         config: ReaderConfig::Pictures(config),
-        access_point: 3,
+        access_point: AccessPointId(3),
         clock: Clock::system(),
         decoder: DecoderSettings::program(PathBuf::from(env!("CARGO_BIN_EXE_gate-agent"))),
     };
@@ -66,13 +68,13 @@ async fn pictures_that_appear_in_a_folder_are_read_in_the_order_of_their_names()
         "0-old.png",
         &Drawing::camera_frame(&text(0)).png(),
     );
-    let before = Clock::system().uptime_ms();
+    let before = Clock::system().uptime();
     let (task, mut frames) = start(PicturesConfig::Folder {
         folder: folder.path().to_owned(),
         existing: ExistingPictures::Read,
     });
     let first = next(&mut frames).await;
-    assert_eq!(first.source, "0-old.png");
+    assert_eq!(first.source.as_deref(), Some("0-old.png"));
 
     put(
         folder.path(),
@@ -87,14 +89,16 @@ async fn pictures_that_appear_in_a_folder_are_read_in_the_order_of_their_names()
     let mut sources = Vec::new();
     for _ in 0..2 {
         let frame = next(&mut frames).await;
-        assert_eq!(frame.access_point, 3);
-        assert_eq!(
-            frame.presentation_end,
-            PresentationEnd::SourceHasNoMoreFrames
-        );
+        assert_eq!(frame.access_point, AccessPointId(3));
+        assert_eq!(frame.end, PresentationEnd::SourceHasNoMoreFrames);
         assert_eq!(frame.problem, None);
-        assert!(frame.taken_at_ms >= before);
-        let number: u32 = frame.source.trim_end_matches(".png").parse().unwrap();
+        assert!(frame.taken_at >= before);
+        let number: u32 = frame
+            .source
+            .unwrap()
+            .trim_end_matches(".png")
+            .parse()
+            .unwrap();
         assert_eq!(frame.texts, [text(number)]);
         sources.push(number);
     }
@@ -143,7 +147,7 @@ async fn a_picture_that_cannot_be_read_is_a_frame_with_a_problem_and_the_next_is
     let (task, mut frames) = start(PicturesConfig::Files { files });
     for name in ["poem.png", "empty.png", "cut.png"] {
         let frame = next(&mut frames).await;
-        assert_eq!(frame.source, name);
+        assert_eq!(frame.source.as_deref(), Some(name));
         assert!(frame.texts.is_empty());
         assert!(
             matches!(frame.problem, Some(ReadProblem::NotAPicture { .. })),
@@ -190,7 +194,7 @@ async fn a_hostile_picture_costs_its_limit_and_the_next_is_read() {
         existing: ExistingPictures::Read,
     });
     let hostile = next(&mut frames).await;
-    assert_eq!(hostile.source, "1.png");
+    assert_eq!(hostile.source.as_deref(), Some("1.png"));
     assert!(hostile.texts.is_empty());
     if let Some(problem) = hostile.problem {
         assert_eq!(problem, ReadProblem::TimedOut { limit_ms: 250 });

@@ -11,8 +11,12 @@ mod drawing;
 
 use std::ffi::OsStr;
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use gate_agent::clock::Clock;
+use gate_agent::commands::scan_image::scan_pictures;
+use gate_agent::decoder::{Decoder, DecoderSettings};
 use image::ImageFormat;
 use serde_json::Value;
 
@@ -157,4 +161,34 @@ fn the_help_shows_examples_and_a_wrong_command_line_is_two() {
     let (output, lines) = scan(&[]);
     assert_eq!(output.status.code(), Some(2));
     assert!(lines.is_empty());
+}
+
+#[tokio::test]
+async fn a_decision_is_added_to_every_picture_that_could_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = pass_text(3);
+    let good = folder.path().join("good.png");
+    let poem = folder.path().join("poem.png");
+    fs::write(&good, Drawing::camera_frame(&text).png()).unwrap();
+    fs::write(&poem, b"Tyger Tyger, burning bright").unwrap();
+    let settings = DecoderSettings::program(PathBuf::from(env!("CARGO_BIN_EXE_gate-agent")));
+    let mut decoder = Decoder::start(settings, Clock::system()).await.unwrap();
+    let mut asked = Vec::new();
+    let mut decide = |texts: &[String]| {
+        asked.extend_from_slice(texts);
+        Ok(serde_json::json!({ "codes": texts.len() }))
+    };
+    let mut output = Vec::new();
+    let errors = scan_pictures(&[good, poem], &mut decoder, Some(&mut decide), &mut output)
+        .await
+        .unwrap();
+    assert_eq!(errors, 1);
+    assert_eq!(asked, [text]);
+    let lines: Vec<Value> = String::from_utf8(output)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines[0]["decision"]["codes"], 1);
+    assert!(lines[1].get("decision").is_none());
 }

@@ -152,10 +152,10 @@ impl Desk {
         let frame = panic::catch_unwind(|| Frame::unpack(file))
             .map_err(|_| "damaged picture: the unpacker gave up on it".to_owned())?
             .map_err(|error| error.to_string())?;
-        self.unpacked = Some(match effort.picture_side_max() {
-            Some(side_max) => frame.shrunk_to(side_max),
-            None => frame,
-        });
+        let shrunk = effort
+            .picture_side_max()
+            .and_then(|side_max| frame.shrunk_to(side_max));
+        self.unpacked = Some(shrunk.unwrap_or(frame));
         Ok(())
     }
 

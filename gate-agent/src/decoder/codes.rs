@@ -1,6 +1,7 @@
 //! Finds every QR code in a frame. Looks at it in several ways, cheapest first, until the codes are
 //! found or the time is over.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rxing::common::cpp_essentials::ConcentricPattern;
@@ -53,13 +54,6 @@ enum View {
     DoubledSharpened,
 }
 
-/// Colour of the code's modules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ink {
-    Dark,
-    Light,
-}
-
 /// Whether a look is taken though codes were found already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum When {
@@ -67,76 +61,102 @@ enum When {
     NothingFound,
 }
 
+/// Which size of the picture is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Size {
+    /// As it came, where that is larger than [`Size::Small`]; no look otherwise.
+    Large,
+    /// Shrunk to [`SMALL_SIDE_MAX`], or as it came when it is no larger.
+    Small,
+}
+
+/// Longest side of the pictures that most looks of a thorough search are taken at. A code that is
+/// worth holding up fills a good part of its picture; for a small one in a large photograph there
+/// are looks at [`Size::Large`].
+const SMALL_SIDE_MAX: u32 = 1_600;
+
 struct Look {
+    size: Size,
     view: View,
     binarisers: &'static [Binariser],
-    inks: &'static [Ink],
     when: When,
 }
 
-const BOTH: &[Ink] = &[Ink::Dark, Ink::Light];
+const BLOCKS: &[Binariser] = &[Binariser::Blocks];
+const BLOCKS_AND_MEAN: &[Binariser] = &[Binariser::Blocks, Binariser::LocalMean];
 
+const fn look(size: Size, view: View, binarisers: &'static [Binariser], when: When) -> Look {
+    Look {
+        size,
+        view,
+        binarisers,
+        when,
+    }
+}
+
+/// Two looks at an honest frame, four at an empty one.
 const GATE_LOOKS: &[Look] = &[
-    Look {
-        view: View::AsIs,
-        binarisers: &[Binariser::Blocks],
-        inks: BOTH,
-        when: When::Always,
-    },
-    Look {
-        view: View::Stretched,
-        binarisers: &[Binariser::Blocks],
-        inks: BOTH,
-        when: When::NothingFound,
-    },
+    look(Size::Small, View::AsIs, BLOCKS, When::Always),
+    look(Size::Small, View::Stretched, BLOCKS, When::NothingFound),
 ];
 
 const THOROUGH_LOOKS: &[Look] = &[
-    Look {
-        view: View::AsIs,
-        binarisers: &[Binariser::Blocks, Binariser::LocalMean],
-        inks: BOTH,
-        when: When::Always,
-    },
-    Look {
-        view: View::Stretched,
-        binarisers: &[Binariser::Blocks],
-        inks: BOTH,
-        when: When::Always,
-    },
-    Look {
-        view: View::Halved,
-        binarisers: &[Binariser::Blocks],
-        inks: BOTH,
-        when: When::Always,
-    },
-    look_if_nothing(View::AsIs, &[Binariser::OneLevel]),
-    look_if_nothing(View::Blurred, &[Binariser::Blocks, Binariser::LocalMean]),
-    look_if_nothing(
+    look(Size::Small, View::AsIs, BLOCKS_AND_MEAN, When::Always),
+    look(Size::Large, View::AsIs, BLOCKS, When::Always),
+    look(Size::Small, View::Stretched, BLOCKS, When::Always),
+    look(Size::Small, View::Halved, BLOCKS, When::Always),
+    look(
+        Size::Small,
+        View::AsIs,
+        &[Binariser::OneLevel],
+        When::NothingFound,
+    ),
+    look(
+        Size::Small,
+        View::Blurred,
+        BLOCKS_AND_MEAN,
+        When::NothingFound,
+    ),
+    look(
+        Size::Small,
         View::BlurredStretched,
-        &[Binariser::Blocks, Binariser::LocalMean],
+        BLOCKS_AND_MEAN,
+        When::NothingFound,
     ),
-    look_if_nothing(View::Sharpened, &[Binariser::Blocks, Binariser::LocalMean]),
-    look_if_nothing(View::Doubled, &[Binariser::Blocks, Binariser::LocalMean]),
-    look_if_nothing(
+    look(
+        Size::Small,
+        View::Sharpened,
+        BLOCKS_AND_MEAN,
+        When::NothingFound,
+    ),
+    look(
+        Size::Small,
+        View::Doubled,
+        BLOCKS_AND_MEAN,
+        When::NothingFound,
+    ),
+    look(
+        Size::Small,
         View::HalvedStretched,
-        &[Binariser::Blocks, Binariser::LocalMean],
+        BLOCKS_AND_MEAN,
+        When::NothingFound,
     ),
-    look_if_nothing(View::Quartered, &[Binariser::Blocks, Binariser::LocalMean]),
-    look_if_nothing(
+    look(
+        Size::Small,
+        View::Quartered,
+        BLOCKS_AND_MEAN,
+        When::NothingFound,
+    ),
+    look(
+        Size::Small,
         View::DoubledSharpened,
-        &[Binariser::Blocks, Binariser::LocalMean],
+        BLOCKS_AND_MEAN,
+        When::NothingFound,
     ),
+    look(Size::Large, View::Stretched, BLOCKS, When::NothingFound),
+    look(Size::Large, View::Sharpened, BLOCKS, When::NothingFound),
+    look(Size::Large, View::Blurred, BLOCKS, When::NothingFound),
 ];
-
-const fn look_if_nothing(view: View, binarisers: &'static [Binariser]) -> Look {
-    Look {
-        view,
-        binarisers,
-        inks: BOTH,
-        when: When::NothingFound,
-    }
-}
 
 /// Frames are not doubled beyond this many pixels: a larger picture has no modules of one pixel
 /// that are worth four times the work.
@@ -149,10 +169,11 @@ const DOUBLED_PIXELS_MAX: u64 = 16 * 1024 * 1024;
 /// interrupted: call this where it can be killed.
 #[must_use]
 pub fn find_codes(frame: &Frame, effort: Effort, deadline: Deadline) -> Vec<String> {
-    let looks = match effort {
-        Effort::Gate => GATE_LOOKS,
-        Effort::Thorough => THOROUGH_LOOKS,
+    let (looks, small_side_max) = match effort {
+        Effort::Gate => (GATE_LOOKS, u32::MAX),
+        Effort::Thorough => (THOROUGH_LOOKS, SMALL_SIDE_MAX),
     };
+    let shrunk = frame.shrunk_to(small_side_max);
     let mut found = Found {
         effort,
         deadline,
@@ -162,7 +183,12 @@ pub fn find_codes(frame: &Frame, effort: Effort, deadline: Deadline) -> Vec<Stri
         if look.when == When::NothingFound && !found.texts.is_empty() {
             continue;
         }
-        take_look(frame, look, &mut found);
+        let sized = match (look.size, &shrunk) {
+            (Size::Large, None) => continue,
+            (Size::Large, Some(_)) | (Size::Small, None) => frame,
+            (Size::Small, Some(shrunk)) => shrunk,
+        };
+        take_look(sized, look, &mut found);
         if found.is_complete() {
             break;
         }
@@ -170,56 +196,45 @@ pub fn find_codes(frame: &Frame, effort: Effort, deadline: Deadline) -> Vec<Stri
     found.texts
 }
 
+/// Dark codes on light paper, then light ones on dark.
 fn take_look(frame: &Frame, look: &Look, found: &mut Found) {
-    let changed;
-    let dark = match look.view {
-        View::AsIs => frame,
-        _ => {
-            let Some(view) = view_of(frame, look.view) else {
-                return;
-            };
-            changed = view;
-            &changed
-        }
+    let Some(view) = view_of(frame, look.view) else {
+        return;
     };
-    for ink in look.inks {
-        let inverted;
-        let view = match ink {
-            Ink::Dark => dark,
-            Ink::Light => {
-                inverted = filters::inverted(dark);
-                &inverted
-            }
-        };
-        for binariser in look.binarisers {
-            if found.is_complete() {
-                return;
-            }
-            // A panic in the library spoils this look alone.
-            let _ = catch_unwind(AssertUnwindSafe(|| {
-                if let Some(matrix) = binariser.matrix(view) {
-                    read_matrix(&matrix, found);
-                }
-            }));
-        }
+    read_view(&view, look.binarisers, found);
+    if !found.is_complete() {
+        read_view(&filters::inverted(&view), look.binarisers, found);
     }
 }
 
-fn view_of(frame: &Frame, view: View) -> Option<Frame> {
-    match view {
-        View::AsIs => Some(frame.clone()),
-        View::Stretched => Some(filters::stretched(frame)),
-        View::Blurred => Some(filters::blurred(frame)),
-        View::BlurredStretched => Some(filters::stretched(&filters::blurred(frame))),
-        View::Sharpened => Some(filters::sharpened(frame)),
-        View::Halved => filters::halved(frame),
-        View::HalvedStretched => filters::halved(frame).map(|half| filters::stretched(&half)),
-        View::Quartered => filters::halved(&filters::halved(frame)?),
-        View::Doubled => filters::doubled(frame, DOUBLED_PIXELS_MAX),
-        View::DoubledSharpened => {
-            filters::doubled(frame, DOUBLED_PIXELS_MAX).map(|double| filters::sharpened(&double))
+fn read_view(view: &Frame, binarisers: &[Binariser], found: &mut Found) {
+    for binariser in binarisers {
+        if found.is_complete() {
+            return;
         }
+        // A panic in the library spoils this look alone.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(matrix) = binariser.matrix(view) {
+                read_matrix(&matrix, found);
+            }
+        }));
     }
+}
+
+fn view_of(frame: &Frame, view: View) -> Option<Cow<'_, Frame>> {
+    let changed = match view {
+        View::AsIs => return Some(Cow::Borrowed(frame)),
+        View::Stretched => filters::stretched(frame),
+        View::Blurred => filters::blurred(frame),
+        View::BlurredStretched => filters::stretched(&filters::blurred(frame)),
+        View::Sharpened => filters::sharpened(frame),
+        View::Halved => filters::halved(frame)?,
+        View::HalvedStretched => filters::stretched(&filters::halved(frame)?),
+        View::Quartered => filters::halved(&filters::halved(frame)?)?,
+        View::Doubled => filters::doubled(frame, DOUBLED_PIXELS_MAX)?,
+        View::DoubledSharpened => filters::sharpened(&filters::doubled(frame, DOUBLED_PIXELS_MAX)?),
+    };
+    Some(Cow::Owned(changed))
 }
 
 /// What the search has found, and what ends it.

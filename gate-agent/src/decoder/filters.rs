@@ -156,8 +156,10 @@ impl TileRanges {
 
 /// Half the width and height, each pixel the mean of four. `None` when nothing would be left.
 pub(super) fn halved(frame: &Frame) -> Option<Frame> {
-    let side = frame.width().max(frame.height());
-    (frame.width().min(frame.height()) >= 2).then(|| frame.clone().shrunk_to(side / 2))
+    if frame.width().min(frame.height()) < 2 {
+        return None;
+    }
+    frame.shrunk_to(frame.width().max(frame.height()) / 2)
 }
 
 /// Twice the width and height with straight lines between the pixels: for codes whose modules are

@@ -170,25 +170,24 @@ impl Frame {
         }
     }
 
-    /// Shrinks the picture so that its longest side has at most `side_max` pixels, each new pixel
-    /// the mean of those it stands for. A smaller picture comes back unchanged.
+    /// The picture with at most `side_max` pixels on its longest side, each the mean of those it
+    /// stands for. `None` when it has no more already.
     #[must_use]
-    pub fn shrunk_to(self, side_max: u32) -> Self {
+    pub fn shrunk_to(&self, side_max: u32) -> Option<Self> {
         let side = self.width.max(self.height);
         if side <= side_max {
-            return self;
+            return None;
         }
         let scaled = |length: u32| {
             let length = u64::from(length) * u64::from(side_max) / u64::from(side);
             u32::try_from(length).expect("shorter than before").max(1)
         };
         let (width, height) = (scaled(self.width), scaled(self.height));
-        let luma = shrink_rows(&self, width, height);
-        Self {
+        Some(Self {
             width,
             height,
-            luma,
-        }
+            luma: shrink_rows(self, width, height),
+        })
     }
 }
 

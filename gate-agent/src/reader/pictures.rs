@@ -5,14 +5,13 @@ mod folder;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use gate_core::input::PresentationEnd;
 use tokio::sync::mpsc;
 use tokio::task;
 
 use crate::decoder::{Decoder, Effort, Request, read_picture_file};
 
-use super::{
-    ExistingPictures, FrameRead, PicturesConfig, PresentationEnd, ReadProblem, Reader, ReaderEnd,
-};
+use super::{ExistingPictures, FrameRead, PicturesConfig, ReadProblem, Reader, ReaderEnd};
 
 pub(super) async fn run(
     reader: &Reader,
@@ -76,11 +75,11 @@ impl Desk<'_> {
     }
 
     async fn read_file(&mut self, file: &Path) -> Receiver {
-        let taken_at_ms = self.reader.clock.uptime_ms();
+        let taken_at = self.reader.clock.uptime();
         let result = self.decode_file(file).await;
         let decode_ms = match &result {
             Ok((_, decode_ms)) => *decode_ms,
-            Err(_) => self.reader.clock.uptime_ms() - taken_at_ms,
+            Err(_) => self.reader.clock.uptime().since_ms(taken_at),
         };
         let (texts, problem) = match result {
             Ok((texts, _)) => (texts, None),
@@ -89,11 +88,11 @@ impl Desk<'_> {
         let name = file.file_name().unwrap_or(file.as_os_str());
         let frame = FrameRead {
             access_point: self.reader.access_point,
-            taken_at_ms,
+            taken_at,
             texts,
             decode_ms,
-            source: name.to_string_lossy().into_owned(),
-            presentation_end: PresentationEnd::SourceHasNoMoreFrames,
+            source: Some(name.to_string_lossy().into_owned()),
+            end: PresentationEnd::SourceHasNoMoreFrames,
             problem,
         };
         match self.frames.send(frame).await {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use gate_core::input::PresentationEnd;
+use shared::ids::AccessPointId;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
@@ -15,7 +17,7 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::decoder::{Effort, cut_text};
 
-use super::{FrameRead, PresentationEnd, Reader, ReaderEnd, TextsConfig};
+use super::{FrameRead, Reader, ReaderEnd, TextsConfig};
 
 /// Most bytes of a line that are kept: more than the gate looks at (512 characters of at most four
 /// bytes), so that a longer line is seen to be longer.
@@ -90,7 +92,7 @@ fn listen(path: &Path) -> anyhow::Result<UnixListener> {
 }
 
 struct Connection {
-    access_point: u32,
+    access_point: AccessPointId,
     clock: Clock,
     frames: mpsc::Sender<FrameRead>,
 }
@@ -113,11 +115,11 @@ impl Connection {
             let text = String::from_utf8_lossy(&line).into_owned();
             let frame = FrameRead {
                 access_point: self.access_point,
-                taken_at_ms: self.clock.uptime_ms(),
+                taken_at: self.clock.uptime(),
                 texts: vec![cut_text(text, Effort::Gate)],
                 decode_ms: 0,
-                source: "socket".to_owned(),
-                presentation_end: PresentationEnd::SourceHasNoMoreFrames,
+                source: None,
+                end: PresentationEnd::SourceHasNoMoreFrames,
                 problem: None,
             };
             if self.frames.send(frame).await.is_err() {

@@ -1,8 +1,10 @@
+use shared::pass::TEXT_LIMIT;
+
 use super::*;
+use crate::decoder::CUT_MARK;
 use crate::decoder::drawing::{
     Drawing, Stamp, code, code_of_bytes, largest_code, next_random, pass_text,
 };
-use crate::decoder::{CUT_MARK, GATE_TEXT_CHARS_MAX};
 
 const EFFORTS: [Effort; 2] = [Effort::Gate, Effort::Thorough];
 
@@ -173,7 +175,7 @@ fn the_longest_text_is_whole_for_a_thorough_search_and_cut_and_marked_for_a_gate
         .collect();
     let drawing = Drawing::of_code(&largest_code(&digits), 4);
     assert_reads(&drawing, Effort::Thorough, &digits);
-    let mut cut = digits[..GATE_TEXT_CHARS_MAX].to_owned();
+    let mut cut = digits[..TEXT_LIMIT].to_owned();
     cut.push(CUT_MARK);
     assert_reads(&drawing, Effort::Gate, &cut);
 }
@@ -217,9 +219,26 @@ fn frames_of_every_shape_without_a_code_hold_none() {
 fn the_search_ends_with_the_deadline() {
     let frame = frame_of(&Drawing::hostile(640, 480));
     let clock = Clock::system();
-    let started_ms = clock.uptime_ms();
+    let started = clock.uptime();
     let texts = find_codes(&frame, Effort::Thorough, Deadline::in_ms(clock, 100));
     assert!(texts.is_empty());
     // Without the deadline this frame takes close to a minute.
-    assert!(clock.uptime_ms() - started_ms < 5_000);
+    assert!(clock.uptime().since_ms(started) < 5_000);
+}
+
+#[test]
+fn a_small_code_in_a_large_photograph_is_read_by_a_thorough_search() {
+    let text = pass_text(8);
+    let mut photo = Drawing::blank(3000, 2000, 150);
+    photo.stamp(
+        &code(&text),
+        Stamp {
+            x: 2101,
+            y: 1303,
+            module: 3,
+            ink: 40,
+            paper: 210,
+        },
+    );
+    assert_reads(&photo, Effort::Thorough, &text);
 }

@@ -1,11 +1,13 @@
 use std::time::Duration;
 
+use gate_core::input::PresentationEnd;
+use shared::pass::TEXT_LIMIT;
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
-use crate::decoder::{CUT_MARK, DecoderSettings, GATE_TEXT_CHARS_MAX};
+use crate::decoder::{CUT_MARK, DecoderSettings};
 use crate::reader::{FRAMES_WAITING_MAX, ReaderConfig};
 
 type Running = JoinHandle<anyhow::Result<ReaderEnd>>;
@@ -16,7 +18,7 @@ fn start(socket: &Path) -> (Running, mpsc::Receiver<FrameRead>) {
         config: ReaderConfig::Texts(TextsConfig {
             socket: socket.to_owned(),
         }),
-        access_point: 7,
+        access_point: AccessPointId(7),
         clock: Clock::system(),
         decoder: DecoderSettings::this_program(),
     };
@@ -54,11 +56,8 @@ async fn each_line_is_a_presentation_of_its_own() {
     for text in ["SP1:ONE", "SP1:TWO", "SP1:THREE"] {
         let frame = next(&mut frames).await;
         assert_eq!(frame.texts, [text]);
-        assert_eq!(frame.access_point, 7);
-        assert_eq!(
-            frame.presentation_end,
-            PresentationEnd::SourceHasNoMoreFrames
-        );
+        assert_eq!(frame.access_point, AccessPointId(7));
+        assert_eq!(frame.end, PresentationEnd::SourceHasNoMoreFrames);
         assert_eq!(frame.problem, None);
     }
 }
@@ -78,7 +77,7 @@ async fn garbage_and_endless_lines_are_foreign_texts_and_the_next_line_is_read()
     stream.write_all(&vec![b'A'; 1_000_000]).await.unwrap();
     stream.write_all(b"\nSP1:NEXT\n").await.unwrap();
     let long = next(&mut frames).await.texts.remove(0);
-    assert_eq!(long.chars().count(), GATE_TEXT_CHARS_MAX + 1);
+    assert_eq!(long.chars().count(), TEXT_LIMIT + 1);
     assert!(long.ends_with(CUT_MARK));
     assert_eq!(next(&mut frames).await.texts, ["SP1:NEXT"]);
 }
