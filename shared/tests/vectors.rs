@@ -1,0 +1,145 @@
+//! Golden files: bytes never change by accident. `PORTCULLIS_WRITE_VECTORS=1 cargo test -p shared
+//! --test vectors` writes them anew; the difference is then for a person to judge.
+#![allow(missing_docs)]
+
+#[path = "golden/cast.rs"]
+mod cast;
+#[path = "golden/configuration.rs"]
+mod configuration;
+#[path = "golden/documents.rs"]
+mod documents;
+#[path = "golden/journal.rs"]
+mod journal;
+#[path = "golden/messages.rs"]
+mod messages;
+#[path = "golden/passes.rs"]
+mod passes;
+
+use std::{collections::BTreeSet, env, fs, path::PathBuf};
+
+use serde_json::{Value, json};
+use shared::{
+    decision::DenyReason,
+    document::SignedKind,
+    issued_list::Growth,
+    pass::{Presentation, verify_pass},
+    trust_list::TrustedIssuers,
+};
+
+fn place(file: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/vectors")
+        .join(file)
+}
+
+fn golden(file: &str, value: &Value) {
+    let path = place(file);
+    let text = serde_json::to_string_pretty(value).unwrap() + "\n";
+    if env::var_os("PORTCULLIS_WRITE_VECTORS").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, &text).unwrap();
+    }
+    let stored = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        stored == text,
+        "{} differs from what this build writes; see the head of this test",
+        path.display()
+    );
+}
+
+fn documents_file(name: &str, documents: Vec<Value>) {
+    golden(name, &json!({ "documents": documents }));
+}
+
+#[test]
+fn keys_keep_their_bytes() {
+    golden("keys.json", &cast::keys());
+}
+
+#[test]
+fn passes_keep_their_bytes() {
+    golden("pass.json", &passes::static_passes());
+    golden("live_pass.json", &passes::live_passes());
+}
+
+#[test]
+fn documents_of_roots_and_registrar_keep_their_bytes() {
+    golden("root_set.json", &documents::root_sets());
+    let list = documents::trust_list();
+    documents_file(
+        "trust_list.json",
+        vec![documents::signed("trust list", &list, "registrar")],
+    );
+}
+
+#[test]
+fn lists_keep_their_bytes() {
+    golden("status_list.json", &documents::status_lists());
+    golden("status_delta.json", &documents::deltas());
+    golden("issued_list.json", &documents::issued_lists());
+    assert_eq!(documents::issued_list(9, 2, Growth::Open).count, 2);
+}
+
+#[test]
+fn statements_keep_their_bytes() {
+    fn one<T: SignedKind>(what: &str, document: &T) {
+        let value = documents::signed(what, document, "statement");
+        documents_file(&format!("{what}.json"), vec![value]);
+    }
+    one("configuration", &configuration::configuration());
+    one("roster", &documents::roster());
+    one("heads", &documents::heads());
+    one("time", &documents::time());
+    one("acknowledgement", &documents::acknowledgement());
+    let orders = documents::orders();
+    documents_file(
+        "order.json",
+        orders
+            .iter()
+            .map(|order| documents::signed("order", order, "statement"))
+            .collect(),
+    );
+    documents_file(
+        "movement.json",
+        documents::movements()
+            .iter()
+            .map(|movement| documents::signed("movement", movement, "gate"))
+            .collect(),
+    );
+}
+
+#[test]
+fn journals_keep_their_bytes() {
+    golden("journal.json", &journal::journal());
+}
+
+#[test]
+fn messages_keep_their_bytes() {
+    golden("gate_api.json", &messages::gate_api());
+    golden("panel_api.json", &messages::panel_api());
+    golden("enrolment.json", &messages::enrolment());
+    golden("request_signature.json", &messages::request_signature());
+}
+
+#[test]
+fn every_altered_text_in_the_vectors_has_the_reason_that_stands_there() {
+    let issuers = TrustedIssuers::new(&documents::trust_list().issuer_keys).unwrap();
+    let reason = |text: &str| match verify_pass(text, &issuers) {
+        Err(refused) => Some(refused.reason),
+        Ok(pass) => match pass.presentation() {
+            Presentation::LiveProofInvalid => Some(DenyReason::ProofInvalid),
+            Presentation::Static | Presentation::Live { .. } => None,
+        },
+    };
+    let mut seen = BTreeSet::new();
+    for file in [passes::static_passes(), passes::live_passes()] {
+        for case in file["refused"].as_array().unwrap() {
+            let expected = case["reason"].as_str().unwrap();
+            let found = reason(case["text"].as_str().unwrap()).map(DenyReason::code);
+            assert_eq!(found, Some(expected), "{}", case["what"]);
+            seen.insert(expected.to_owned());
+        }
+    }
+    assert_eq!(seen.len(), 6, "{seen:?}");
+    assert_eq!(reason(&passes::live()), None);
+}
