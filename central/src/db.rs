@@ -1,13 +1,23 @@
 //! The way to PostgreSQL: a pool whose connections run as a role that owns nothing, and
 //! transactions that see one school or, named as such, all of them.
 
+pub mod access_levels;
+pub mod access_points;
 pub mod admin_tokens;
+pub mod areas;
+pub mod doors;
+pub mod gates;
 pub mod migrations;
+pub mod schedules;
 pub mod schools;
+pub mod students;
 
 mod tls;
+mod word;
 
 use std::{fmt::Write as _, ops::Deref, time::Duration};
+
+pub(crate) use word::Word;
 
 use anyhow::Context;
 use deadpool_postgres::{
@@ -308,15 +318,26 @@ pub fn is_unavailable(error: &anyhow::Error) -> bool {
     })
 }
 
-/// The constraint that `error` says a row would violate.
+/// What a write would have broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// Something else has the same key or name.
+    Unique,
+    /// It names something that does not exist, or is still named by something.
+    Reference,
+}
+
+/// What `error` says a write would have broken, if that is what it says.
 #[must_use]
-pub fn violated_constraint(error: &anyhow::Error) -> Option<&str> {
-    error.chain().find_map(|cause| {
-        cause
-            .downcast_ref::<tokio_postgres::Error>()?
-            .as_db_error()?
-            .constraint()
-    })
+pub fn violation(error: &anyhow::Error) -> Option<Violation> {
+    let code = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<tokio_postgres::Error>()?.code())?;
+    match code {
+        code if *code == SqlState::UNIQUE_VIOLATION => Some(Violation::Unique),
+        code if *code == SqlState::FOREIGN_KEY_VIOLATION => Some(Violation::Reference),
+        _ => None,
+    }
 }
 
 /// Where `config` connects to, for messages: never its password.

@@ -8,8 +8,6 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, private::BytesMut, to_
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::paging::PageKey;
-
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident($inner:ident)) => {
         $(#[$doc])*
@@ -30,16 +28,6 @@ macro_rules! id {
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 text.parse().map(Self)
-            }
-        }
-
-        impl PageKey for $name {
-            fn to_text(&self) -> String {
-                self.0.to_string()
-            }
-
-            fn from_text(text: &str) -> Option<Self> {
-                text.parse().ok()
             }
         }
 
@@ -100,6 +88,10 @@ id! {
     AccessPointId(i32)
 }
 id! {
+    /// An access level of a school, 0 to 255: passes carry this number.
+    AccessLevelId(i16)
+}
+id! {
     /// A schedule; unique within a central.
     ScheduleId(i32)
 }
@@ -134,3 +126,9 @@ macro_rules! as_shared_bytes {
 }
 
 as_shared_bytes!(SchoolId, GateId);
+
+impl From<AccessLevelId> for shared::ids::AccessLevelId {
+    fn from(id: AccessLevelId) -> Self {
+        Self(u8::try_from(id.0).expect("the schema takes levels from 0 to 255"))
+    }
+}

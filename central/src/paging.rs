@@ -1,6 +1,8 @@
 //! Lists by cursor: each page names where the next begins, so that rows which come and go while
 //! somebody reads move nothing.
 
+use std::{fmt::Display, str::FromStr};
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -42,20 +44,18 @@ pub struct Page<T> {
     pub next_cursor: Option<String>,
 }
 
-/// What a list is ordered by, unique among its items.
-pub trait PageKey: Sized {
-    /// As text; it is not secret, only opaque.
-    fn to_text(&self) -> String;
-    /// The key that [`PageKey::to_text`] wrote.
-    fn from_text(text: &str) -> Option<Self>;
-}
-
 impl PageQuery {
+    /// For a list that has parameters of its own.
+    #[must_use]
+    pub fn new(limit: Option<u32>, cursor: Option<String>) -> Self {
+        Self { limit, cursor }
+    }
+
     /// Reads the parameters.
     ///
     /// # Errors
     /// [`INVALID_QUERY`] for a limit out of range or a cursor that no list gave out.
-    pub fn request<K: PageKey>(&self) -> Result<PageRequest<K>, Problem> {
+    pub fn request<K: FromStr>(&self) -> Result<PageRequest<K>, Problem> {
         let limit = self.limit.unwrap_or(LIMIT_DEFAULT);
         if limit == 0 || limit > LIMIT_MAX {
             return Err(INVALID_QUERY.because(format!("limit must be 1 to {LIMIT_MAX}")));
@@ -81,7 +81,7 @@ impl<K> PageRequest<K> {
     #[must_use]
     pub fn page<T>(&self, mut items: Vec<T>, key: impl Fn(&T) -> K) -> Page<T>
     where
-        K: PageKey,
+        K: Display,
     {
         let limit = self.limit as usize;
         if items.len() <= limit {
@@ -93,39 +93,19 @@ impl<K> PageRequest<K> {
         items.truncate(limit);
         let next_cursor = items
             .last()
-            .map(|last| URL_SAFE_NO_PAD.encode(key(last).to_text().as_bytes()));
+            .map(|last| URL_SAFE_NO_PAD.encode(key(last).to_string()));
         Page { items, next_cursor }
     }
 }
 
-fn read_cursor<K: PageKey>(cursor: &str) -> Option<K> {
+fn read_cursor<K: FromStr>(cursor: &str) -> Option<K> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
-    K::from_text(&text)
+    text.parse().ok()
 }
-
-macro_rules! page_key_by_display {
-    ($($key:ty),*) => {
-        $(impl PageKey for $key {
-            fn to_text(&self) -> String {
-                self.to_string()
-            }
-
-            fn from_text(text: &str) -> Option<Self> {
-                text.parse().ok()
-            }
-        })*
-    };
-}
-
-page_key_by_display!(i16, i32);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn query(limit: Option<u32>, cursor: Option<String>) -> PageQuery {
-        PageQuery { limit, cursor }
-    }
 
     #[test]
     fn pages_meet_without_a_gap_or_an_overlap() {
@@ -133,7 +113,7 @@ mod tests {
         let mut seen = Vec::new();
         let mut cursor = None;
         loop {
-            let request = query(Some(3), cursor).request::<i32>().unwrap();
+            let request = PageQuery::new(Some(3), cursor).request::<i32>().unwrap();
             let rest = all
                 .iter()
                 .filter(|item| request.after.is_none_or(|after| **item > after));
@@ -154,13 +134,13 @@ mod tests {
     #[test]
     fn a_limit_or_cursor_that_makes_no_sense_is_refused() {
         for bad in [
-            query(Some(0), None),
-            query(Some(501), None),
-            query(None, Some("?".into())),
+            PageQuery::new(Some(0), None),
+            PageQuery::new(Some(501), None),
+            PageQuery::new(None, Some("?".into())),
         ] {
             assert_eq!(bad.request::<i32>().unwrap_err().kind, INVALID_QUERY);
         }
-        let of_another_list = query(None, Some(URL_SAFE_NO_PAD.encode("text")));
+        let of_another_list = PageQuery::new(None, Some(URL_SAFE_NO_PAD.encode("text")));
         assert!(of_another_list.request::<i32>().is_err());
     }
 }

@@ -101,6 +101,13 @@ pub const TIMED_OUT: Kind = Kind::new(
     "The answer took too long",
 );
 
+/// Two things of one sort in a school may not share a name.
+pub const NAME_TAKEN: Kind = Kind::new(
+    StatusCode::CONFLICT,
+    "name_taken",
+    "Another of this school has this name",
+);
+
 /// Where a body says what kind of problem it is.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 

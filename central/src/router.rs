@@ -14,7 +14,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    admin_api::schools,
+    admin_api::{access_levels, access_points, areas, doors, gates, schedules, schools, students},
     app::SharedApp,
     auth,
     extract::BODY_LEN_MAX,
@@ -39,18 +39,68 @@ fn administrators(app: &SharedApp) -> OpenApiRouter<SharedApp> {
     OpenApiRouter::new()
         .routes(routes!(schools::list::list, schools::create::create))
         .routes(routes!(schools::get::get, schools::update::update))
+        .routes(routes!(students::list::list, students::create::create))
+        .routes(routes!(
+            students::get::get,
+            students::update::update,
+            students::delete::delete
+        ))
+        .routes(routes!(areas::list::list, areas::create::create))
+        .routes(routes!(
+            areas::get::get,
+            areas::update::update,
+            areas::delete::delete
+        ))
+        .routes(routes!(gates::list::list, gates::create::create))
+        .routes(routes!(
+            gates::get::get,
+            gates::update::update,
+            gates::delete::delete
+        ))
+        .routes(routes!(gates::retire::retire))
+        .routes(routes!(doors::list::list, doors::create::create))
+        .routes(routes!(
+            doors::get::get,
+            doors::update::update,
+            doors::delete::delete
+        ))
+        .routes(routes!(
+            access_points::list::list,
+            access_points::create::create
+        ))
+        .routes(routes!(
+            access_points::get::get,
+            access_points::update::update,
+            access_points::delete::delete
+        ))
+        .routes(routes!(schedules::list::list, schedules::create::create))
+        .routes(routes!(
+            schedules::get::get,
+            schedules::update::update,
+            schedules::delete::delete
+        ))
+        .routes(routes!(
+            access_levels::list::list,
+            access_levels::create::create
+        ))
+        .routes(routes!(
+            access_levels::get::get,
+            access_levels::update::update,
+            access_levels::delete::delete
+        ))
         .layer(from_fn(limit_time))
         .route_layer(from_fn_with_state(app.clone(), auth::require_administrator))
 }
 
 /// The whole server.
 pub fn router(app: SharedApp) -> Router {
-    let (routes, document) = all(&app).split_for_parts();
+    let (routes, mut document) = all(&app).split_for_parts();
+    openapi::complete(&mut document);
     let document: Arc<str> = document.to_json().unwrap_or_default().into();
     routes
         .route(
             "/api/v1/openapi.json",
-            get(async move || openapi::response(&document)),
+            get(async move || openapi::answer(&document)),
         )
         .fallback(async || {
             problem::ROUTE_NOT_FOUND.because("See /api/v1/openapi.json for what there is.")
@@ -67,7 +117,9 @@ pub fn router(app: SharedApp) -> Router {
 /// The document that describes it.
 #[must_use]
 pub fn document(app: &SharedApp) -> OpenApi {
-    all(app).into_openapi()
+    let mut document = all(app).into_openapi();
+    openapi::complete(&mut document);
+    document
 }
 
 fn all(app: &SharedApp) -> OpenApiRouter<SharedApp> {
@@ -92,4 +144,72 @@ fn answer_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no message");
     Problem::from(anyhow::anyhow!("a handler panicked: {text}")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use crate::testing;
+
+    fn collect<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    match value.as_str() {
+                        Some(text) if name == key => found.push(text),
+                        Some(_) | None => collect(value, key, found),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| collect(item, key, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn the_served_document_is_the_contract() {
+        let central = testing::central().await;
+        let document = central.get("/api/v1/openapi.json").await.json;
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+
+        let mut references = Vec::new();
+        collect(&document, "$ref", &mut references);
+        for reference in references {
+            let pointer = reference.strip_prefix('#').unwrap();
+            assert!(
+                document.pointer(pointer).is_some(),
+                "{reference} leads nowhere"
+            );
+        }
+        let mut operations = Vec::new();
+        collect(&document["paths"], "operationId", &mut operations);
+        let unique: BTreeSet<_> = operations.iter().collect();
+        assert_eq!(
+            unique.len(),
+            operations.len(),
+            "two operations share a name: {operations:?}"
+        );
+
+        insta::assert_json_snapshot!("openapi", document);
+    }
+
+    #[tokio::test]
+    async fn an_address_or_method_that_does_not_exist_is_a_problem_too() {
+        let central = testing::central().await;
+        let answer = central.get("/nowhere").await;
+        assert_eq!(
+            (answer.status, &answer.json["code"]),
+            (404, &"route_not_found".into())
+        );
+        let answer = central.delete("/api/v1/schools").await;
+        assert_eq!(
+            (answer.status, &answer.json["code"]),
+            (405, &"method_not_allowed".into())
+        );
+        assert_eq!(answer.header("allow"), "GET,HEAD,POST");
+        assert_eq!(answer.header("content-type"), "application/problem+json");
+    }
 }

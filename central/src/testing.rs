@@ -12,7 +12,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, Request, header},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_postgres::Config;
 use tower::ServiceExt;
 
@@ -23,7 +23,7 @@ use crate::{
     cluster::{Cluster, TemporaryCluster},
     configuration::{Configuration, DatabaseSource, LogFormat},
     db::{self, Db, admin_tokens, migrations},
-    ids::AdminTokenId,
+    ids::{AdminTokenId, GateId, SchoolId},
     instant::UtcInstant,
     metrics::Metrics,
     randomness::{Randomness, SeededRandomness},
@@ -86,6 +86,29 @@ pub struct TestCentral {
     /// Where its rows are.
     pub database: FreshDatabase,
     router: Router,
+}
+
+/// A school with one door, made by [`TestCentral::site`].
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Path of the school.
+    pub school: String,
+    /// Its id.
+    pub school_id: SchoolId,
+    /// Where the door leads.
+    pub area_id: i64,
+    /// The gate, which is not enrolled.
+    pub gate_id: GateId,
+    /// Its turnstile.
+    pub door_id: i64,
+    /// From outside to the area.
+    pub entry_id: i64,
+    /// Back.
+    pub exit_id: i64,
+    /// Mondays from 07:00 to 17:00.
+    pub schedule_id: i64,
+    /// Admits at both access points by the schedule.
+    pub level: i64,
 }
 
 /// An answer of it.
@@ -182,13 +205,60 @@ impl TestCentral {
     /// # Panics
     /// When it cannot be made.
     pub async fn school_path(&self) -> String {
-        let body = serde_json::json!({"name": "Northfield College", "time_zone": "Europe/London"});
+        let body = json!({"name": "Northfield College", "time_zone": "Europe/London"});
         let made = self.post("/api/v1/schools", body).await;
         assert_eq!(made.status, 201, "{}", made.text);
         format!(
             "/api/v1/schools/{}",
             made.json["school_id"].as_str().expect("an id")
         )
+    }
+
+    /// Makes a school with an area, a gate, a turnstile, both ways through it, a schedule and an
+    /// access level.
+    ///
+    /// # Panics
+    /// When one of them cannot be made.
+    pub async fn site(&self) -> Site {
+        let school = self.school_path().await;
+        let make = async |what: &str, id: &str, body: Value| {
+            let made = self.post(&format!("{school}/{what}"), body).await;
+            assert_eq!(made.status, 201, "{what}: {}", made.text);
+            made.json[id].clone()
+        };
+        let area_id = make("areas", "area_id", json!({"name": "Campus"})).await;
+        let gate_id = make("gates", "gate_id", json!({"name": "Main gate"})).await;
+        let door = json!({
+            "gate_id": gate_id, "name": "Turnstile", "kind": "turnstile", "lock_type": "fail_secure",
+            "contact": "absent", "passage": "rotation",
+        });
+        let door_id = make("doors", "door_id", door).await;
+        let entry = json!({"door_id": door_id, "name": "In", "to_area_id": area_id});
+        let entry_id = make("access-points", "access_point_id", entry).await;
+        let exit = json!({"door_id": door_id, "name": "Out", "from_area_id": area_id});
+        let exit_id = make("access-points", "access_point_id", exit).await;
+        let week = json!([{"weekday": "monday", "from": "07:00", "until": "17:00"}]);
+        let schedule = json!({"name": "School hours", "weekly": week});
+        let schedule_id = make("schedules", "schedule_id", schedule).await;
+        let grant = |point: &Value| json!({"access_point_id": point, "schedule_id": schedule_id});
+        let level = json!({"name": "Students", "grants": [grant(&entry_id), grant(&exit_id)]});
+        let level = make("access-levels", "level", level).await;
+        let number = |value: Value| value.as_i64().expect("a number");
+        let school_id = school.rsplit('/').next().and_then(|id| id.parse().ok());
+        Site {
+            school_id: school_id.expect("a path that ends in an id"),
+            area_id: number(area_id),
+            gate_id: gate_id
+                .as_str()
+                .and_then(|id| id.parse().ok())
+                .expect("an id"),
+            door_id: number(door_id),
+            entry_id: number(entry_id),
+            exit_id: number(exit_id),
+            schedule_id: number(schedule_id),
+            level: number(level),
+            school,
+        }
     }
 
     /// Any method, with or without a token.

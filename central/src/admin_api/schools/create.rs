@@ -8,7 +8,8 @@ use crate::{
     db::schools::{self, School},
     idempotency::{self, Attempt, IdempotencyKey, Idempotent},
     ids::SchoolId,
-    problem::{Problem, ProblemBody},
+    openapi::Invalid,
+    problem::Problem,
 };
 
 /// Make a school
@@ -18,8 +19,7 @@ use crate::{
     request_body = Fields,
     responses(
         (status = 201, description = "Made", body = School),
-        (status = 422, description = "`invalid_body`, `idempotency_key_reused`", body = ProblemBody,
-            content_type = "application/problem+json"),
+        Invalid,
     ),
     security(("administrator" = [])),
 )]
@@ -125,7 +125,8 @@ mod tests {
     async fn what_is_not_understood_is_refused_with_its_own_code() {
         let central = testing::central().await;
         let long = format!("{SCHOOL}{}", " ".repeat(1024 * 1024));
-        let cases: [(&[(&str, &str)], &str, u16, &str); 8] = [
+        type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, u16, &'a str);
+        let cases: [Case; 8] = [
             (&[], SCHOOL, 415, "unsupported_media_type"),
             (&[JSON], "{", 400, "invalid_json"),
             (&[JSON], &format!("{SCHOOL} x"), 400, "invalid_json"),

@@ -7,7 +7,8 @@ use crate::{
     app::SharedApp,
     db::schools::{self, School},
     extract::{Json, Path},
-    problem::{Problem, ProblemBody},
+    openapi::NotFound,
+    problem::Problem,
 };
 
 /// A school
@@ -16,8 +17,7 @@ use crate::{
     params(SchoolPath),
     responses(
         (status = 200, description = "The school", body = School),
-        (status = 404, description = "`school_not_found`", body = ProblemBody,
-            content_type = "application/problem+json"),
+        NotFound,
     ),
     security(("administrator" = [])),
 )]

@@ -6,8 +6,9 @@ use crate::{
     app::SharedApp,
     db::schools::{self, School},
     extract::{Json, Query},
+    openapi::BadRequest,
     paging::{Page, PageQuery},
-    problem::{Problem, ProblemBody},
+    problem::Problem,
 };
 
 /// Schools, oldest first
@@ -16,8 +17,7 @@ use crate::{
     params(PageQuery),
     responses(
         (status = 200, description = "A page of them", body = Page<School>),
-        (status = 400, description = "`invalid_query`", body = ProblemBody,
-            content_type = "application/problem+json"),
+        BadRequest,
     ),
     security(("administrator" = [])),
 )]

@@ -7,7 +7,8 @@ use crate::{
     app::SharedApp,
     db::schools::{self, School},
     extract::{Json, Path},
-    problem::{Problem, ProblemBody},
+    openapi::{Invalid, NotFound},
+    problem::Problem,
 };
 
 /// Change a school
@@ -17,10 +18,8 @@ use crate::{
     request_body = Fields,
     responses(
         (status = 200, description = "Changed", body = School),
-        (status = 404, description = "`school_not_found`", body = ProblemBody,
-            content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_body`", body = ProblemBody,
-            content_type = "application/problem+json"),
+        NotFound,
+        Invalid,
     ),
     security(("administrator" = [])),
 )]

@@ -1,0 +1,121 @@
+//! DELETE /api/v1/schools/{school_id}/students/{student_id}
+
+use axum::{extract::State, http::StatusCode};
+
+use super::{StudentPath, not_found};
+use crate::{
+    admin_api::schools,
+    app::SharedApp,
+    db::students,
+    extract::Path,
+    openapi::{Conflict, NotFound},
+    problem::{Kind, Problem},
+};
+
+/// The student has passes that are good.
+pub const STUDENT_HAS_PASSES: Kind = Kind::new(
+    StatusCode::CONFLICT,
+    "student_has_passes",
+    "This student has valid passes",
+);
+
+/// Erase a student
+///
+/// Name and number are gone from central at once; the passes stay, under a number that says nothing.
+#[utoipa::path(
+    delete, path = "/api/v1/schools/{school_id}/students/{student_id}", operation_id = "erase_student",
+    tag = "students",
+    params(StudentPath),
+    responses((status = 204, description = "Erased"), NotFound, Conflict),
+    security(("administrator" = [])),
+)]
+pub async fn delete(
+    State(app): State<SharedApp>,
+    Path(StudentPath {
+        school_id,
+        student_id,
+    }): Path<StudentPath>,
+) -> Result<StatusCode, Problem> {
+    let transaction = schools::begin_in(&app, school_id).await?;
+    if !students::lock(&transaction, student_id).await? {
+        return Err(not_found(student_id));
+    }
+    let now = app.clock.now();
+    let passes = students::passes_of(&transaction, student_id, now).await?;
+    if passes > 0 {
+        return Err(STUDENT_HAS_PASSES.because(format!(
+            "{passes} passes would still open doors: revoke them, then erase the student."
+        )));
+    }
+    students::erase(&transaction, student_id, now).await?;
+    transaction.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::testing;
+
+    const PASS: &str = "INSERT INTO signing_keys (kid, purpose, school_id, public_key, sealed_private, state, \
+            signing_from, signing_until, verification_from, verification_until, created_at) \
+        SELECT '\\x0102030405060708', 'issuer', school_id, sha256('x'), '', 'open', \
+            now(), now() + interval '1 day', now(), now() + interval '1 day', now() FROM students; \
+        INSERT INTO passes (kid, serial, school_id, student_id, holder_kind, not_before, expires_at, uses_max, \
+            levels, pass_bytes, digest, created_at) \
+        SELECT '\\x0102030405060708', 0, school_id, student_id, 0, now(), '2027-09-01', 0, '{0}', '', \
+            '\\x0102030405060708', now() FROM students";
+
+    #[tokio::test]
+    async fn an_erased_student_leaves_nothing_that_says_who_it_was() {
+        let central = testing::central().await;
+        let students = format!("{}/students", central.school_path().await);
+        let body = json!({"student_number": "2026-1", "name": "Amara Nwosu", "language": "ig"});
+        let made = central.post(&students, body.clone()).await;
+        let path = format!("{students}/{}", made.json["student_id"].as_str().unwrap());
+        assert_eq!(central.delete(&path).await.status, 204);
+        assert_eq!(central.get(&path).await.status, 404);
+        assert_eq!(central.put(&path, body.clone()).await.status, 404);
+        let transaction = central.app.db.begin_across_schools().await.unwrap();
+        let row = transaction
+            .query_one("SELECT s::text FROM students AS s", &[])
+            .await
+            .unwrap();
+        let row: String = row.get(0);
+        assert!(
+            !row.contains("Amara") && !row.contains("2026-1") && !row.contains("ig"),
+            "{row}"
+        );
+        assert_eq!(
+            central.post(&students, body).await.status,
+            201,
+            "the number is free again"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_student_whose_pass_opens_doors_is_not_erased() {
+        let central = testing::central().await;
+        let students = format!("{}/students", central.school_path().await);
+        let made = central
+            .post(&students, json!({"student_number": "1", "name": "Bo"}))
+            .await;
+        let path = format!("{students}/{}", made.json["student_id"].as_str().unwrap());
+        let transaction = central.app.db.begin_across_schools().await.unwrap();
+        transaction.batch_execute(PASS).await.unwrap();
+        transaction.commit().await.unwrap();
+        let answer = central.delete(&path).await;
+        assert_eq!(
+            (answer.status, &answer.json["code"]),
+            (409, &json!("student_has_passes"))
+        );
+        let transaction = central.app.db.begin_across_schools().await.unwrap();
+        transaction
+            .batch_execute("UPDATE passes SET state = 'revoked'")
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+        assert_eq!(central.delete(&path).await.status, 204);
+    }
+}
