@@ -242,7 +242,8 @@ impl Transaction {
         let Some(connection) = self.connection.take() else {
             return Ok(());
         };
-        match connection.batch_execute("COMMIT").await {
+        // After a failed statement COMMIT quietly rolls back; the SELECT fails instead.
+        match connection.batch_execute("SELECT; COMMIT").await {
             Ok(()) => Ok(()),
             Err(error) => {
                 // What state the connection is in is unknown: it does not go back to the pool.
@@ -369,4 +370,126 @@ fn watch(connection: impl Future<Output = Result<(), tokio_postgres::Error>> + S
             tracing::debug!(%error, "a database connection ended: {error}");
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::testing::{self, FreshDatabase};
+
+    const SCHOOL_TABLES: &str = "SELECT DISTINCT c.relname::text FROM pg_class AS c \
+        JOIN pg_attribute AS a ON a.attrelid = c.oid \
+        WHERE a.attname = 'school_id' AND NOT a.attisdropped AND c.relkind IN ('r', 'p') \
+            AND NOT c.relispartition AND c.relnamespace = 'public'::regnamespace";
+
+    async fn two_schools() -> (FreshDatabase, SchoolId, SchoolId) {
+        let database = testing::fresh_database().await;
+        let ids = [1, 2].map(|n| SchoolId(Uuid::from_u128(n)));
+        let transaction = database.db.begin_across_schools().await.unwrap();
+        for id in ids {
+            let sql = "INSERT INTO schools (school_id, name, time_zone, created_at) \
+                VALUES ($1, 'A', 'UTC', now())";
+            transaction.execute(sql, &[&id]).await.unwrap();
+        }
+        transaction.commit().await.unwrap();
+        (database, ids[0], ids[1])
+    }
+
+    async fn schools_seen(connection: &Connection) -> Vec<SchoolId> {
+        let sql = "SELECT school_id FROM schools ORDER BY school_id";
+        let rows = connection.query(sql, &[]).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    #[tokio::test]
+    async fn a_query_sees_the_school_of_its_transaction_and_without_one_nothing() {
+        let (database, one, two) = two_schools().await;
+        let db = &database.db;
+        let transaction = db.begin_in_school(one).await.unwrap();
+        assert_eq!(schools_seen(&transaction).await, [one]);
+        drop(transaction);
+        let transaction = db.begin_across_schools().await.unwrap();
+        assert_eq!(schools_seen(&transaction).await, [one, two]);
+        transaction.commit().await.unwrap();
+        // No connection keeps what a transaction saw.
+        for _ in 0..3 {
+            assert_eq!(schools_seen(&db.connection().await.unwrap()).await, []);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_row_of_another_school_can_be_neither_written_nor_moved() {
+        let (database, one, two) = two_schools().await;
+        let transaction = database.db.begin_in_school(one).await.unwrap();
+        let sql = "UPDATE schools SET name = 'B' WHERE school_id = $1";
+        assert_eq!(transaction.execute(sql, &[&two]).await.unwrap(), 0);
+        let sql = "INSERT INTO areas (school_id, name) VALUES ($1, 'Library')";
+        let error = transaction.execute(sql, &[&two]).await.unwrap_err();
+        assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE));
+    }
+
+    #[tokio::test]
+    async fn every_table_of_a_school_forces_row_level_security_on_a_role_that_owns_nothing() {
+        let database = testing::fresh_database().await;
+        let connection = database.db.connection().await.unwrap();
+        let tables = connection.query(SCHOOL_TABLES, &[]).await.unwrap();
+        assert!(tables.len() > 10, "the query finds the tables");
+        for row in tables {
+            let table: String = row.get(0);
+            let sql = "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class \
+                WHERE relname = $1 AND relnamespace = 'public'::regnamespace";
+            let row = connection.query_one(sql, &[&table]).await.unwrap();
+            assert!(row.get::<_, bool>(0), "{table}");
+        }
+        let sql = "SELECT count(*) FROM pg_class WHERE relowner = current_user::regrole";
+        assert_eq!(
+            connection
+                .query_one(sql, &[])
+                .await
+                .unwrap()
+                .get::<_, i64>(0),
+            0
+        );
+        let sql = "SELECT rolsuper OR rolbypassrls OR rolcreaterole FROM pg_roles \
+            WHERE rolname = current_user";
+        assert!(
+            !connection
+                .query_one(sql, &[])
+                .await
+                .unwrap()
+                .get::<_, bool>(0)
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_not_committed_is_undone_and_the_connection_serves_on() {
+        let (database, one, _) = two_schools().await;
+        let transaction = database.db.begin_in_school(one).await.unwrap();
+        transaction
+            .execute("UPDATE schools SET name = 'B'", &[])
+            .await
+            .unwrap();
+        assert!(transaction.execute("SELECT broken", &[]).await.is_err());
+        drop(transaction);
+        let transaction = database.db.begin_in_school(one).await.unwrap();
+        let row = transaction
+            .query_one("SELECT name FROM schools", &[])
+            .await
+            .unwrap();
+        assert_eq!(row.get::<_, String>(0), "A");
+    }
+
+    #[tokio::test]
+    async fn a_commit_after_a_failed_statement_is_an_error() {
+        let (database, one, _) = two_schools().await;
+        let transaction = database.db.begin_in_school(one).await.unwrap();
+        transaction
+            .execute("UPDATE schools SET name = 'B'", &[])
+            .await
+            .unwrap();
+        assert!(transaction.execute("SELECT broken", &[]).await.is_err());
+        assert!(transaction.commit().await.is_err());
+    }
 }
