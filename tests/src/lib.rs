@@ -1,1 +1,13 @@
-//! What system tests stand on: real programs, a web API client, pictures, phones, links that can be cut.
+//! What system tests and the demo stand on: the real programs started and killed, a client of the
+//! web API, pictures, phones, links that can be cut. It repeats none of the product's own rules.
+
+pub mod admin;
+pub mod central;
+pub mod clock;
+pub mod database;
+pub mod link;
+pub mod phone;
+pub mod pictures;
+pub mod program;
+pub mod random;
+pub mod scratch;
