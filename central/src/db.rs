@@ -6,6 +6,8 @@ pub mod access_points;
 pub mod admin_tokens;
 pub mod areas;
 pub mod doors;
+pub mod gate_counters;
+pub mod gate_keys;
 pub mod gates;
 pub mod migrations;
 pub mod schedules;
@@ -23,7 +25,11 @@ use anyhow::Context;
 use deadpool_postgres::{
     ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime,
 };
-use tokio_postgres::{Config, config::Host, error::SqlState};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::mpsc,
+};
+use tokio_postgres::{AsyncMessage, Config, config::Host, error::SqlState};
 
 use crate::{
     cluster::{Cluster, Joined},
@@ -362,6 +368,61 @@ pub fn hosts(config: &Config) -> String {
 
 fn unreachable(config: &Config) -> String {
     format!("cannot connect to PostgreSQL on {}", hosts(config))
+}
+
+/// Opens one connection that hands the payload of every notification to `payloads`, for LISTEN.
+/// When the connection ends, so do they.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn connect_listening(
+    config: &Config,
+    payloads: mpsc::Sender<String>,
+) -> anyhow::Result<tokio_postgres::Client> {
+    let client = match tls::connector(config)? {
+        Some(connector) => {
+            let connected = config.connect(connector).await;
+            let (client, connection) = connected.with_context(|| unreachable(config))?;
+            tokio::spawn(hand_on(connection, payloads));
+            client
+        }
+        None => {
+            let connected = config.connect(tokio_postgres::NoTls).await;
+            let (client, connection) = connected.with_context(|| unreachable(config))?;
+            tokio::spawn(hand_on(connection, payloads));
+            client
+        }
+    };
+    Ok(client)
+}
+
+async fn hand_on<S, T>(
+    mut connection: tokio_postgres::Connection<S, T>,
+    payloads: mpsc::Sender<String>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    loop {
+        match std::future::poll_fn(|context| connection.poll_message(context)).await {
+            Some(Ok(AsyncMessage::Notification(notification))) => {
+                if payloads
+                    .send(notification.payload().to_owned())
+                    .await
+                    .is_err()
+                {
+                    return;
+                }
+            }
+            // Notices, and whatever PostgreSQL adds.
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                tracing::debug!(%error, "a database connection ended: {error}");
+                return;
+            }
+            None => return,
+        }
+    }
 }
 
 fn watch(connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static) {

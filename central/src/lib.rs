@@ -4,6 +4,7 @@
 pub mod admin_api;
 pub mod app;
 pub mod auth;
+pub mod changes;
 pub mod clock;
 pub mod cluster;
 pub mod commands;

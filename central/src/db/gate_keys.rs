@@ -1,0 +1,126 @@
+//! Table `gate_keys`: every key that a gate ever had, and what a request by one of them meets.
+
+use anyhow::Context;
+use shared::{
+    ids::{JournalEpoch, Kid},
+    keys::PublicKey,
+};
+
+use super::Connection;
+use crate::{
+    ids::{GateId, SchoolId},
+    instant::UtcInstant,
+};
+
+/// A gate as one of its keys finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyOwner {
+    /// The gate.
+    pub gate_id: GateId,
+    /// Its school.
+    pub school_id: SchoolId,
+    /// What people call it.
+    pub name: String,
+    /// The key.
+    pub public_key: PublicKey,
+    /// May the key still speak for the gate?
+    pub standing: Standing,
+}
+
+/// May a key still speak for its gate?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Yes.
+    InForce,
+    /// The gate got another key.
+    Replaced,
+    /// The gate was retired.
+    Retired,
+}
+
+/// A key that a gate begins to use.
+#[derive(Clone, Copy, Debug)]
+pub struct NewKey {
+    /// The gate.
+    pub gate_id: GateId,
+    /// Its school.
+    pub school_id: SchoolId,
+    /// The key.
+    pub public_key: PublicKey,
+    /// The journal that begins with it.
+    pub journal_epoch: JournalEpoch,
+    /// When.
+    pub enrolled_at: UtcInstant,
+}
+
+/// Whose key this is; `None` when nobody's.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(connection: &Connection, kid: Kid) -> anyhow::Result<Option<KeyOwner>> {
+    let statement = connection
+        .prepare_cached(
+            "SELECT gate_id, school_id, name, gate_keys.public_key, state = 'retired' AS is_retired, \
+                 replaced_at IS NOT NULL AS is_replaced \
+             FROM gate_keys JOIN gates USING (gate_id, school_id) WHERE gate_keys.kid = $1",
+        )
+        .await
+        .context("cannot look up a gate's key")?;
+    let row = connection
+        .query_opt(&statement, &[&kid.0.as_slice()])
+        .await
+        .with_context(|| format!("cannot look up the gate's key {kid}"))?;
+    let Some(row) = row else { return Ok(None) };
+    let standing = match (row.get("is_retired"), row.get("is_replaced")) {
+        (true, _) => Standing::Retired,
+        (false, true) => Standing::Replaced,
+        (false, false) => Standing::InForce,
+    };
+    let public_key: &[u8] = row.get("public_key");
+    let public_key = public_key
+        .try_into()
+        .with_context(|| format!("the key {kid} in the database has no 32 bytes"))?;
+    Ok(Some(KeyOwner {
+        gate_id: row.get("gate_id"),
+        school_id: row.get("school_id"),
+        name: row.get("name"),
+        public_key: PublicKey(public_key),
+        standing,
+    }))
+}
+
+/// Puts a key in force in place of the gate's earlier one.
+///
+/// # Errors
+/// When the database fails, or the key belongs to a gate already (constraint `gate_keys_pkey`).
+pub async fn put_in_force(connection: &Connection, key: &NewKey) -> anyhow::Result<()> {
+    connection
+        .execute(
+            "UPDATE gate_keys SET replaced_at = $2 WHERE gate_id = $1 AND replaced_at IS NULL",
+            &[&key.gate_id, &key.enrolled_at],
+        )
+        .await
+        .with_context(|| {
+            format!(
+                "cannot take the earlier key of gate {} out of force",
+                key.gate_id
+            )
+        })?;
+    let epoch = i32::try_from(key.journal_epoch.0).context("a journal epoch fits 31 bits")?;
+    connection
+        .execute(
+            "INSERT INTO gate_keys (kid, gate_id, school_id, public_key, journal_epoch, enrolled_at) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
+            &[
+                &key.public_key.kid().0.as_slice(),
+                &key.gate_id,
+                &key.school_id,
+                &key.public_key.0.as_slice(),
+                &epoch,
+                &key.enrolled_at,
+            ],
+        )
+        .await
+        .with_context(|| format!("cannot store the key of gate {}", key.gate_id))?;
+    Ok(())
+}
