@@ -67,8 +67,12 @@ impl PublicKey {
     /// Decompresses the point.
     ///
     /// # Errors
-    /// [`KeyUnusable`] when the bytes are no point, or one of small order.
+    /// [`KeyUnusable`] when the bytes are no point, one of small order, or not the one spelling
+    /// of their point (y must be below 2^255 - 19).
     pub fn decompress(&self) -> Result<CheckedKey, KeyUnusable> {
+        if !self.is_reduced() {
+            return Err(KeyUnusable);
+        }
         let key = VerifyingKey::from_bytes(&self.0).map_err(|_| KeyUnusable)?;
         if key.is_weak() {
             return Err(KeyUnusable);
@@ -77,6 +81,14 @@ impl PublicKey {
             key,
             kid: self.kid(),
         })
+    }
+}
+
+impl PublicKey {
+    /// Is y, the lower 255 bits in little-endian order, below 2^255 - 19?
+    fn is_reduced(&self) -> bool {
+        let [first, middle @ .., last] = &self.0;
+        *first < 0xed || middle.iter().any(|byte| *byte != 0xff) || last & 0x7f != 0x7f
     }
 }
 
@@ -239,6 +251,25 @@ mod tests {
         identity[0] = 1;
         assert_eq!(PublicKey(identity).decompress(), Err(KeyUnusable));
         assert_eq!(PublicKey([0; 32]).decompress(), Err(KeyUnusable));
+    }
+
+    #[test]
+    fn a_point_has_one_spelling() {
+        // y = 2 and y = 2 + p are spellings of one point, were the second one read.
+        let spelled = |y_low: u8, rest: u8, last: u8| {
+            let mut bytes = [rest; 32];
+            bytes[0] = y_low;
+            bytes[31] = last;
+            PublicKey(bytes)
+        };
+        let known = (2..19u8)
+            .filter(|y| spelled(*y, 0, 0).decompress().is_ok())
+            .collect::<Vec<_>>();
+        assert!(!known.is_empty());
+        for y in known {
+            assert_eq!(spelled(0xed + y, 0xff, 0x7f).decompress(), Err(KeyUnusable));
+        }
+        assert!(PublicKey([0xff; 32]).decompress().is_err());
     }
 
     #[test]

@@ -19,11 +19,22 @@ use std::{collections::BTreeSet, env, fs, path::PathBuf};
 
 use serde_json::{Value, json};
 use shared::{
+    configuration::Configuration,
     decision::DenyReason,
     document::SignedKind,
-    issued_list::Growth,
+    enrolment::Proven,
+    gate_api::{ANSWER_LIMIT, REQUEST_LIMIT, path},
+    heads::{Acknowledgement, Heads, SignedTime},
+    issued_list::{Growth, IssuedList, IssuedRange},
+    journal::{JournalAnchor, JournalHead, PERSONAL_LIMIT, PUBLIC_LIMIT},
+    movement::Movement,
+    order::Order,
+    panel_api::FRAME_LIMIT,
     pass::{Presentation, verify_pass},
-    trust_list::TrustedIssuers,
+    root_set::{ClockReset, RootSet},
+    roster::Roster,
+    status_list::{StatusDelta, StatusList},
+    trust_list::{TrustList, TrustedIssuers},
 };
 
 fn place(file: &str) -> PathBuf {
@@ -142,4 +153,92 @@ fn every_altered_text_in_the_vectors_has_the_reason_that_stands_there() {
     }
     assert_eq!(seen.len(), 6, "{seen:?}");
     assert_eq!(reason(&passes::live()), None);
+}
+
+fn with_separators(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| std::str::from_utf8(group).unwrap())
+        .collect();
+    groups.join(",")
+}
+
+/// Does a kind have a header with an expiry?
+enum Life {
+    Ends,
+    HasNone,
+}
+
+#[test]
+fn the_written_specification_has_every_kind_limit_reason_and_path() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/formats.md");
+    let text = fs::read_to_string(path).unwrap();
+    let has_row = |cells: &[String]| {
+        text.lines().any(|line| {
+            cells
+                .iter()
+                .all(|cell| line.contains(&format!(" {cell} |")))
+        })
+    };
+    fn kind<T: SignedKind>(life: Life) -> [String; 3] {
+        let days = with_separators(usize::try_from(T::LIFETIME_LIMIT_S / 86_400).unwrap());
+        [
+            format!("`{}`", T::EXTERNAL_DATA),
+            with_separators(T::LIMIT),
+            match life {
+                Life::Ends => format!("{days} days"),
+                Life::HasNone => "–".into(),
+            },
+        ]
+    }
+    let kinds = [
+        kind::<RootSet>(Life::Ends),
+        kind::<ClockReset>(Life::Ends),
+        kind::<TrustList>(Life::Ends),
+        kind::<Configuration>(Life::Ends),
+        kind::<Roster>(Life::Ends),
+        kind::<StatusList>(Life::Ends),
+        kind::<IssuedList>(Life::Ends),
+        kind::<Order>(Life::Ends),
+        kind::<Heads>(Life::Ends),
+        kind::<SignedTime>(Life::HasNone),
+        kind::<Acknowledgement>(Life::HasNone),
+        kind::<JournalHead>(Life::HasNone),
+        kind::<JournalAnchor>(Life::HasNone),
+        kind::<Movement>(Life::HasNone),
+    ];
+    for cells in kinds {
+        assert!(has_row(&cells), "{cells:?}");
+    }
+    for (number, reason) in DenyReason::ALL.iter().enumerate() {
+        assert!(text.contains(&format!("| {number} | `{}` |", reason.code())));
+    }
+    for path in [
+        path::ENROL,
+        path::HEADS,
+        path::DOCUMENT,
+        path::ISSUED_RANGE,
+        path::ORDERS,
+        path::JOURNAL,
+        path::HEARTBEAT,
+        path::TIME,
+    ] {
+        assert!(text.contains(&format!("| `{path}` |")), "{path}");
+    }
+    let limits = [
+        PUBLIC_LIMIT,
+        PERSONAL_LIMIT,
+        REQUEST_LIMIT,
+        ANSWER_LIMIT,
+        FRAME_LIMIT,
+        Proven::LIMIT,
+        StatusDelta::LIMIT,
+        IssuedRange::LIMIT,
+    ];
+    for limit in limits {
+        assert!(text.contains(&with_separators(limit)), "{limit}");
+    }
 }
