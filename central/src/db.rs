@@ -12,6 +12,7 @@ pub mod gates;
 pub mod migrations;
 pub mod schedules;
 pub mod schools;
+pub mod signing_keys;
 pub mod students;
 
 mod tls;

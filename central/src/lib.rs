@@ -15,6 +15,8 @@ pub mod health;
 pub mod idempotency;
 pub mod ids;
 pub mod instant;
+pub mod issuing;
+pub mod keys;
 pub mod local_time;
 pub mod metrics;
 pub mod number;
@@ -28,6 +30,7 @@ pub mod randomness;
 pub mod router;
 pub mod server;
 pub mod shutdown;
+pub mod signers;
 #[doc(hidden)]
 pub mod testing;
 pub mod text;

@@ -29,6 +29,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "0004_gate_keys.sql",
         sql: include_str!("../../../migrations/central/0004_gate_keys.sql"),
     },
+    Migration {
+        number: 5,
+        name: "0005_publication.sql",
+        sql: include_str!("../../../migrations/central/0005_publication.sql"),
+    },
 ];
 
 /// Two centrals that start at once wait for each other here. Any number serves that nothing else
