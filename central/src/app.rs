@@ -6,9 +6,11 @@ use crate::{
     clock::{Clock, Stopwatch},
     configuration::Configuration,
     db::Db,
+    issuing::IssuingSigner,
     metrics::Metrics,
     randomness::Randomness,
     shutdown::Shutdown,
+    signers::StatementSigner,
 };
 
 /// What handlers take as state.
@@ -21,6 +23,10 @@ pub struct App {
     pub configuration: Configuration,
     /// The records.
     pub db: Db,
+    /// Signs passes.
+    pub issuing: IssuingSigner,
+    /// Signs what gates are told.
+    pub statements: StatementSigner,
     /// The time.
     pub clock: Clock,
     /// Random bytes.

@@ -4,6 +4,7 @@ mod admin_token_create;
 mod config_check;
 mod migrate;
 mod serve;
+mod signer;
 
 use std::{io::IsTerminal, process::ExitCode};
 
@@ -48,6 +49,9 @@ enum Command {
     /// Administrators
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Signs for a running server, which starts it
+    #[command(hide = true)]
+    Signer(signer::Arguments),
 }
 
 #[derive(Subcommand)]
@@ -73,11 +77,18 @@ enum AdminTokenCommand {
 #[must_use]
 pub fn main() -> ExitCode {
     let CommandLine { flags, command } = CommandLine::parse();
+    if let Command::Signer(arguments) = &command {
+        start_log(flags.log_format.unwrap_or(LogFormat::Text));
+        return match signer::run(arguments) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error, FAILED),
+        };
+    }
     let no_flags = ServerFlags::default();
     let server_flags = match &command {
         Command::Serve(arguments) => &arguments.server,
         Command::Config(ConfigCommand::Check(server)) => server,
-        Command::Migrate | Command::Admin(_) => &no_flags,
+        Command::Migrate | Command::Admin(_) | Command::Signer(_) => &no_flags,
     };
     let configuration = match Configuration::settle(&flags, server_flags) {
         Ok(configuration) => configuration,
@@ -96,6 +107,7 @@ pub fn main() -> ExitCode {
             Command::Admin(AdminCommand::Token(AdminTokenCommand::Create(arguments))) => {
                 admin_token_create::run(&configuration, &arguments).await
             }
+            Command::Signer(arguments) => signer::run(&arguments),
         }
     });
     // A task that hangs does not keep the process: everything that matters was awaited.

@@ -54,6 +54,17 @@ pub enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
 /// The flags every command takes, with their environment variables.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Flags {
@@ -147,11 +158,7 @@ impl fmt::Display for Configuration {
         writeln!(f, "listen        {}", self.listen)?;
         let public_url = self.public_url.as_deref().unwrap_or("what it listens on");
         writeln!(f, "public_url    {public_url}")?;
-        let format = match self.log_format {
-            LogFormat::Text => "text",
-            LogFormat::Json => "json",
-        };
-        write!(f, "log_format    {format}")
+        write!(f, "log_format    {}", self.log_format.name())
     }
 }
 

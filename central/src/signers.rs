@@ -10,7 +10,7 @@ use std::fmt;
 use clap::ValueEnum;
 
 pub use link::{Link, Place};
-pub use statements::{Statement, StatementSigner};
+pub use statements::{Statement, StatementDuty, StatementSigner};
 
 /// Which signer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -25,14 +25,20 @@ use crate::{
     db::{self, Db, admin_tokens, migrations},
     ids::{AdminTokenId, GateId, SchoolId},
     instant::UtcInstant,
+    issuing::IssuingSigner,
+    keys::sealing::KeyEncryptionKey,
     metrics::Metrics,
     randomness::{Randomness, SeededRandomness},
     router::router,
     shutdown::Shutdown,
+    signers::StatementSigner,
 };
 
 /// 2026-09-01T08:00:00Z, when every test's central begins.
 const START: u64 = 1_788_249_600;
+
+const ISSUING_KEK: [u8; 32] = [1; 32];
+const STATEMENTS_KEK: [u8; 32] = [2; 32];
 
 /// Names the PostgreSQL that tests use, as `DATABASE_URL` would, by a user that may make
 /// databases and roles. Without it each process starts one of its own.
@@ -144,6 +150,11 @@ pub async fn central() -> TestCentral {
     let app = Arc::new(App {
         configuration: configuration(&database),
         db: database.db.clone(),
+        issuing: IssuingSigner::here(KeyEncryptionKey::new(&ISSUING_KEK), randomness.clone()),
+        statements: StatementSigner::here(
+            KeyEncryptionKey::new(&STATEMENTS_KEK),
+            database.db.clone(),
+        ),
         clock: Clock::Simulated(clock.clone()),
         randomness,
         metrics: Metrics::new(),

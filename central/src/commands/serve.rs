@@ -23,11 +23,13 @@ use crate::{
         Database, Db, WhenRunning, admin_tokens,
         migrations::{self, MIGRATIONS},
     },
+    issuing::IssuingSigner,
     metrics::Metrics,
     randomness::Randomness,
     router::router,
     server,
     shutdown::Shutdown,
+    signers::StatementSigner,
 };
 
 #[derive(Args)]
@@ -64,6 +66,8 @@ async fn with_database(
         .local_addr()
         .context("the listening socket has no address")?;
     let app = Arc::new(App {
+        issuing: IssuingSigner::in_process_of_its_own(&configuration),
+        statements: StatementSigner::in_process_of_its_own(&configuration, db.clone()),
         configuration,
         db: db.clone(),
         clock: Clock::System,

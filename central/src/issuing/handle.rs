@@ -6,6 +6,7 @@ use shared::{cbor, keys::PublicKey, pass::Claims};
 
 use super::{Answer, IssuingDuty, Request};
 use crate::{
+    configuration::Configuration,
     keys::{
         credentials::{Credential, Credentials},
         sealing::KeyEncryptionKey,
@@ -32,11 +33,12 @@ pub struct IssuingSigner {
 impl IssuingSigner {
     /// A signer in a process of its own, started with the first request.
     #[must_use]
-    pub fn in_process_of_its_own(credentials: &Credentials) -> Self {
+    pub fn in_process_of_its_own(configuration: &Configuration) -> Self {
         Self {
             link: Link::new(Place::Process {
                 kind: SignerKind::Issuing,
-                key_file: credentials.path(Credential::Issuing),
+                key_file: Credentials::new(configuration).path(Credential::Issuing),
+                log_format: configuration.log_format,
             }),
         }
     }

@@ -1,7 +1,12 @@
 //! The server's end of a signer: one task owns it, starts it, hands it one request at a time,
 //! and starts it again when it dies.
 
-use std::{fmt, path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use tokio::{
@@ -12,7 +17,10 @@ use tokio::{
 };
 
 use super::{Duty, SignerKind, wire};
-use crate::clock::{Clock, Stopwatch};
+use crate::{
+    clock::{Clock, Stopwatch},
+    configuration::LogFormat,
+};
 
 /// Requests that wait for a signer; beyond, callers wait themselves.
 const WAITING_MAX: usize = 64;
@@ -31,6 +39,8 @@ pub enum Place {
         kind: SignerKind,
         /// The file of its key-encryption key, which the signer alone reads.
         key_file: PathBuf,
+        /// How its log is written.
+        log_format: LogFormat,
     },
     /// Within this process: for commands and tests.
     Here(Box<dyn FnMut() -> anyhow::Result<Box<dyn Duty>> + Send>),
@@ -158,12 +168,16 @@ impl Owner {
     async fn start(&mut self) -> anyhow::Result<()> {
         let running = match &mut self.place {
             Place::Here(make) => Running::Here(make()?),
-            Place::Process { kind, key_file } => {
+            Place::Process {
+                kind,
+                key_file,
+                log_format,
+            } => {
                 if let Some(last) = self.last_start {
                     sleep(RESTART_PAUSE.saturating_sub(last.elapsed())).await;
                 }
                 self.last_start = Some(Clock::System.stopwatch());
-                start_process(*kind, key_file).await?
+                start_process(*kind, key_file, *log_format).await?
             }
         };
         self.running = Some(running);
@@ -194,7 +208,11 @@ async fn died(running: &mut Option<Running>) {
     }
 }
 
-async fn start_process(kind: SignerKind, key_file: &std::path::Path) -> anyhow::Result<Running> {
+async fn start_process(
+    kind: SignerKind,
+    key_file: &Path,
+    log_format: LogFormat,
+) -> anyhow::Result<Running> {
     if !key_file.exists() {
         bail!(
             "there is no {}, so the {kind} signer cannot start: make the keys with `central keys init \
@@ -211,13 +229,12 @@ async fn start_process(kind: SignerKind, key_file: &std::path::Path) -> anyhow::
     let mut command = Command::new("/proc/self/exe");
     command
         .arg0("central")
-        .args(["signer", "--kind", kind.name(), "--key-file"])
+        .args(["signer", "--log-format", log_format.name()])
+        .args(["--kind", kind.name(), "--key-file"])
         .arg(key_file)
+        // Above all not the way to the other signer's credential, or to the database.
         .env_clear()
-        .envs(
-            std::env::vars_os()
-                .filter(|(name, _)| name == "RUST_LOG" || name == "PORTCULLIS_LOG_FORMAT"),
-        )
+        .envs(std::env::var_os("RUST_LOG").map(|level| ("RUST_LOG", level)))
         .current_dir("/")
         .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
         .stdout(Stdio::null())
@@ -274,6 +291,7 @@ mod tests {
         let place = Place::Process {
             kind: SignerKind::Issuing,
             key_file: "/nonexistent/issuing.kek".into(),
+            log_format: LogFormat::Text,
         };
         let problem = Link::new(place).ask(vec![]).await.unwrap_err().to_string();
         assert!(problem.contains("central keys init"), "{problem}");

@@ -8,6 +8,7 @@ use tokio::sync::RwLock;
 
 use super::{Answer, Request, Statement, StatementDuty};
 use crate::{
+    configuration::Configuration,
     db::{Db, signing_keys},
     keys::{
         credentials::{Credential, Credentials},
@@ -27,11 +28,12 @@ pub struct StatementSigner {
 impl StatementSigner {
     /// A signer in a process of its own, started with the first statement.
     #[must_use]
-    pub fn in_process_of_its_own(credentials: &Credentials, db: Db) -> Self {
+    pub fn in_process_of_its_own(configuration: &Configuration, db: Db) -> Self {
         Self::at(
             Place::Process {
                 kind: SignerKind::Statements,
-                key_file: credentials.path(Credential::Statements),
+                key_file: Credentials::new(configuration).path(Credential::Statements),
+                log_format: configuration.log_format,
             },
             db,
         )
