@@ -4,4 +4,6 @@
 pub mod clock;
 pub mod commands;
 pub mod decoder;
+pub mod gate_key;
 pub mod reader;
+pub mod store;
