@@ -17,6 +17,7 @@ pub mod ids;
 pub mod instant;
 pub mod issuing;
 pub mod keys;
+pub mod jobs;
 pub mod local_time;
 pub mod metrics;
 pub mod number;

@@ -24,6 +24,7 @@ use crate::{
         migrations::{self, MIGRATIONS},
     },
     issuing::IssuingSigner,
+    jobs,
     metrics::Metrics,
     randomness::Randomness,
     router::router,
@@ -98,6 +99,8 @@ async fn answer(
         app.shutdown.clone(),
     ));
 
+    let mut jobs = jobs::start(app);
+
     hint_at_first_token(app).await?;
     announce(address, arguments.ready_file.as_deref())?;
     tokio::select! {
@@ -106,11 +109,18 @@ async fn answer(
             bail!("the server ended by itself");
         }
         error = database.ended() => return Err(error),
+        Some(ended) = jobs.join_next() => {
+            ended.context("a job failed")?;
+            bail!("a job ended by itself");
+        }
         _ = terminate.recv() => tracing::info!("SIGTERM: shutting down"),
         _ = interrupt.recv() => tracing::info!("SIGINT: shutting down"),
     }
     app.shutdown.request();
-    server.await.context("the server's task failed")
+    server.await.context("the server's task failed")?;
+    // A job under way is cut short: it is done again after the next start.
+    jobs.shutdown().await;
+    Ok(())
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -313,4 +313,23 @@ mod tests {
         );
         assert_eq!(one.unwrap() + two.unwrap(), 2);
     }
+
+    #[tokio::test]
+    async fn the_owner_of_a_database_who_may_make_roles_is_enough() {
+        let database = testing::empty_database().await;
+        let name = database.owner.get_dbname().unwrap();
+        let client = connect(&database.owner).await.unwrap();
+        let sql = format!(
+            "CREATE ROLE owner_of_{name} LOGIN CREATEROLE; ALTER DATABASE {name} OWNER TO owner_of_{name}"
+        );
+        client.batch_execute(&sql).await.unwrap();
+        let mut owner = database.owner.clone();
+        owner.user(format!("owner_of_{name}"));
+        apply(&owner, MIGRATIONS).await.unwrap();
+        let db = super::super::Db::new(&owner).unwrap();
+        let connection = db.connection().await.unwrap();
+        check(&connection, MIGRATIONS).await.unwrap();
+        drop(connection);
+        db.close();
+    }
 }
