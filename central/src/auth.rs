@@ -169,4 +169,44 @@ mod tests {
         }
         assert_eq!(central.get("/api/v1/schools").await.status, 200);
     }
+
+    #[tokio::test]
+    async fn a_token_is_worthless_once_revoked_or_expired() {
+        let central = testing::central().await;
+        let connection = central.app.db.connection().await.unwrap();
+        let now = central.app.clock.now();
+        let expiring = AdminToken::generate(&Randomness::System);
+        let id = AdminTokenId(Randomness::System.uuid(now));
+        let hour = std::time::Duration::from_secs(3600);
+        let name = "Ms Okafor".parse().unwrap();
+        let expires_at = Some(now.plus(hour));
+        admin_tokens::insert(&connection, id, &name, &expiring.sha256(), now, expires_at)
+            .await
+            .unwrap();
+        let status = async |token: &str| {
+            central
+                .send_as(Some(token), "GET", "/api/v1/schools", None)
+                .await
+                .status
+        };
+        assert_eq!(status(expiring.reveal()).await, 200);
+        central.clock.advance(hour);
+        assert_eq!(status(expiring.reveal()).await, 401);
+        assert_eq!(status(&central.token).await, 200);
+        let all = admin_tokens::list(&connection).await.unwrap();
+        let own = all
+            .iter()
+            .find(|token| token.expires_at.is_none())
+            .unwrap()
+            .token_id;
+        assert_eq!(
+            admin_tokens::revoke(&connection, own, now).await.unwrap(),
+            1
+        );
+        assert_eq!(
+            admin_tokens::revoke(&connection, own, now).await.unwrap(),
+            0
+        );
+        assert_eq!(status(&central.token).await, 401);
+    }
 }

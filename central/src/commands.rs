@@ -1,6 +1,6 @@
 //! The command line: one file per command.
 
-mod admin_token_create;
+mod admin_token;
 mod config_check;
 mod migrate;
 mod serve;
@@ -64,13 +64,7 @@ enum ConfigCommand {
 enum AdminCommand {
     /// Bearer tokens for the web API
     #[command(subcommand)]
-    Token(AdminTokenCommand),
-}
-
-#[derive(Subcommand)]
-enum AdminTokenCommand {
-    /// Makes a token and prints it, this once; works beside a running server
-    Create(admin_token_create::Arguments),
+    Token(admin_token::Command),
 }
 
 /// Runs the command that the process was started with.
@@ -104,8 +98,8 @@ pub fn main() -> ExitCode {
             Command::Serve(arguments) => serve::run(configuration, arguments).await,
             Command::Migrate => migrate::run(&configuration).await,
             Command::Config(ConfigCommand::Check(_)) => config_check::run(&configuration),
-            Command::Admin(AdminCommand::Token(AdminTokenCommand::Create(arguments))) => {
-                admin_token_create::run(&configuration, &arguments).await
+            Command::Admin(AdminCommand::Token(command)) => {
+                admin_token::run(&configuration, &command).await
             }
             Command::Signer(arguments) => signer::run(&arguments),
         }

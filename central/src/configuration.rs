@@ -100,7 +100,7 @@ pub struct ServerFlags {
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8480]
     #[arg(long, value_name = "ADDRESS:PORT", env = "PORTCULLIS_LISTEN")]
     pub listen: Option<String>,
-    /// Address under which gates and people reach central, such as https://passes.example.org
+    /// Address under which gates and people reach central, such as `https://passes.example.org`
     #[arg(long, value_name = "URL", env = "PORTCULLIS_PUBLIC_URL")]
     pub public_url: Option<String>,
 }

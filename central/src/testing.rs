@@ -143,7 +143,8 @@ pub async fn central() -> TestCentral {
     let token = AdminToken::generate(&randomness);
     let id = AdminTokenId(randomness.uuid(clock.now()));
     let connection = database.db.connection().await.expect("a connection");
-    admin_tokens::insert(&connection, id, "Test", &token.sha256(), clock.now())
+    let name = "Test".parse().expect("a name");
+    admin_tokens::insert(&connection, id, &name, &token.sha256(), clock.now(), None)
         .await
         .expect("the administrator's token is stored");
     drop(connection);

@@ -122,6 +122,25 @@ fn a_server_is_started_asked_killed_and_started_again_with_nothing_lost() {
             .starts_with("HTTP/1.1 401")
     );
 
+    let list = run(data, &["admin", "token", "list"]);
+    let list = String::from_utf8(list.stdout).unwrap();
+    let last = list.lines().last().unwrap();
+    assert!(
+        last.ends_with("Ms Okafor") && last.contains("valid"),
+        "{list}"
+    );
+    let id = last.split(' ').next().unwrap();
+    assert!(
+        run(data, &["admin", "token", "revoke", id])
+            .status
+            .success()
+    );
+    assert!(
+        server
+            .get("/api/v1/schools", &beside)
+            .starts_with("HTTP/1.1 401")
+    );
+
     assert!(!server.signal(Signal::KILL).success());
     let server = serve(data);
     assert!(
