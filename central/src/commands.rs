@@ -24,6 +24,9 @@ Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration.
 Environment: DATABASE_URL, PORTCULLIS_DATA_DIR, PORTCULLIS_LISTEN, PORTCULLIS_PUBLIC_URL, PORTCULLIS_CONFIG,
 PORTCULLIS_LOG_FORMAT, PORTCULLIS_POSTGRES_BIN, RUST_LOG.";
 
+/// The pool warns of each connection that PostgreSQL ends, as it does at every shutdown.
+const LOG_FILTER: &str = "info,deadpool=error";
+
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 
@@ -119,7 +122,7 @@ fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
 
 /// To standard error: standard output carries what a command answers.
 fn start_log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_FILTER));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())

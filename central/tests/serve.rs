@@ -145,7 +145,7 @@ fn a_server_is_started_asked_killed_and_started_again_with_nothing_lost() {
     let server = serve(data);
     assert!(
         server
-            .get("/api/v1/schools", &beside)
+            .get("/api/v1/schools", &before)
             .starts_with("HTTP/1.1 200")
     );
 
