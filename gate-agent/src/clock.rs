@@ -1,6 +1,10 @@
 //! The one place of this program that reads a clock.
 //! Two clocks that are never mixed: time since boot for every timer, and UTC for validity and records.
 
+mod wall;
+
+pub use wall::{ClockConfig, GateClock};
+
 use rustix::time::{ClockId, clock_gettime};
 use shared::time::{Now, Uptime, UtcSeconds};
 

@@ -3,7 +3,10 @@
 
 pub mod clock;
 pub mod commands;
+pub mod configuration;
 pub mod decoder;
+pub mod door_io;
 pub mod gate_key;
+pub mod local_socket;
 pub mod reader;
 pub mod store;

@@ -1,0 +1,91 @@
+//! Each change of a simulated relay as a JSON line in a file, durable before the relay moves, so
+//! that a test can compare openings with records from outside, whenever the agent was killed.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use serde::Serialize;
+use shared::ids::DoorId;
+
+use crate::clock::Clock;
+
+/// What the relay does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Relay {
+    Locked,
+    Released,
+}
+
+/// Why it changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Cause {
+    /// The agent said so.
+    Command,
+    /// The release was over.
+    EndOfRelease,
+    /// Nobody commands the door any more.
+    Abandoned,
+}
+
+#[derive(Serialize)]
+struct Line {
+    uptime_us: u64,
+    door: u32,
+    relay: Relay,
+    cause: Cause,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    for_ms: Option<u32>,
+}
+
+#[derive(Debug)]
+pub(super) struct Trace {
+    door: DoorId,
+    clock: Clock,
+    file: Option<(PathBuf, File)>,
+}
+
+impl Trace {
+    pub(super) fn open(door: DoorId, path: Option<&Path>, clock: Clock) -> anyhow::Result<Self> {
+        let file = match path {
+            None => None,
+            Some(path) => {
+                let file = OpenOptions::new()
+                    .append(true)
+                    .create(true)
+                    .open(path)
+                    .with_context(|| format!("cannot open the door's trace {}", path.display()))?;
+                Some((path.to_path_buf(), file))
+            }
+        };
+        Ok(Self { door, clock, file })
+    }
+
+    pub(super) fn write(
+        &mut self,
+        relay: Relay,
+        cause: Cause,
+        for_ms: Option<u32>,
+    ) -> anyhow::Result<()> {
+        let Some((path, file)) = &mut self.file else {
+            return Ok(());
+        };
+        let line = Line {
+            uptime_us: self.clock.uptime_us(),
+            door: self.door.0,
+            relay,
+            cause,
+            for_ms,
+        };
+        let mut text = serde_json::to_string(&line).context("cannot write a line of JSON")?;
+        text.push('\n');
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_data())
+            .with_context(|| format!("cannot write the door's trace {}", path.display()))
+    }
+}
