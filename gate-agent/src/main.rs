@@ -22,6 +22,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    #[cfg(portcullis_defects)]
+    if let Ok(name) = std::env::var(shared::defects::VARIABLE) {
+        shared::defects::plant(shared::defects::Defect::from_name(&name).expect("a defect"));
+    }
     let result = match Arguments::parse().command {
         Command::ScanImage(arguments) => commands::scan_image::run(&arguments),
         Command::Decoder => commands::decoder::run(),

@@ -100,6 +100,15 @@ impl<'a> Sign1<'a> {
     /// Does `key` hold for the signature, bound to `external_data`?
     #[must_use]
     pub fn signed_by(&self, key: &CheckedKey, external_data: &str) -> bool {
+        #[cfg(portcullis_defects)]
+        if crate::defects::is_planted(crate::defects::Defect::KindNotBound) {
+            return crate::defects::KINDS.iter().any(|kind| {
+                key.signed(
+                    &to_be_signed(self.protected, kind, self.payload),
+                    &self.signature,
+                )
+            });
+        }
         let bound = to_be_signed(self.protected, external_data, self.payload);
         key.signed(&bound, &self.signature)
     }
@@ -108,12 +117,6 @@ impl<'a> Sign1<'a> {
 /// The Sig_structure of RFC 9052 §4.4 with context "Signature1".
 #[must_use]
 pub fn to_be_signed(protected: Protected, external_data: &str, payload: &[u8]) -> Vec<u8> {
-    #[cfg(portcullis_defects)]
-    let external_data = if crate::defects::is_planted(crate::defects::Defect::KindNotBound) {
-        ""
-    } else {
-        external_data
-    };
     let mut encoder = Encoder::new(Vec::with_capacity(payload.len() + 64));
     let written = (|| {
         encoder

@@ -17,7 +17,7 @@ pub enum Defect {
     LenientBase45 = 4,
     /// Central inserts records that it already has.
     DuplicatesNotRecognised = 5,
-    /// The external data that binds a signature to its kind is left out of the check.
+    /// A signature of any kind is taken for one of the kind that is looked for.
     KindNotBound = 6,
 }
 
@@ -51,6 +51,29 @@ impl Defect {
         Defect::ALL.into_iter().find(|defect| defect.name() == name)
     }
 }
+
+/// Names the defect to plant in a program.
+pub const VARIABLE: &str = "PORTCULLIS_DEFECT";
+
+/// The external data of every kind of signature.
+pub(crate) const KINDS: [&str; 16] = [
+    crate::pass::PASS_EXTERNAL_DATA,
+    crate::live_pass::LIVE_EXTERNAL_DATA,
+    "portcullis/root-set/1",
+    "portcullis/clock-reset/1",
+    "portcullis/trust-list/1",
+    "portcullis/configuration/1",
+    "portcullis/status-list/1",
+    "portcullis/issued-list/1",
+    "portcullis/roster/1",
+    "portcullis/heads/1",
+    "portcullis/order/1",
+    "portcullis/time/1",
+    "portcullis/acknowledgement/1",
+    "portcullis/movement/1",
+    "portcullis/journal-head/1",
+    "portcullis/journal-anchor/1",
+];
 
 static PLANTED: AtomicU8 = AtomicU8::new(0);
 
