@@ -341,7 +341,10 @@ async fn make(maintenance: &Config, template: &str) -> FreshDatabase {
         .await
         .expect("the tests' PostgreSQL answers");
     client
-        .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"))
+        .batch_execute(&format!(
+            // Copying files takes half the time of logging pages where nothing is synced.
+            "CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"
+        ))
         .await
         .expect("a test's database can be made");
     let mut owner = maintenance.clone();
