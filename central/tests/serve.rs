@@ -204,3 +204,24 @@ fn a_machine_without_postgres_is_told_what_to_install() {
         "{errors}"
     );
 }
+
+#[test]
+fn a_server_that_is_stopped_while_it_starts_leaves_nothing_running() {
+    let directory = data_directory();
+    let data = directory.path();
+    for wait_ms in [30, 300, 1_000] {
+        let mut child = central(data, &["serve", "--listen", "127.0.0.1:0"])
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(wait_ms));
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        child.wait().unwrap();
+        let ended = (0..200).any(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            !data.join("postgres/postmaster.pid").exists()
+        });
+        assert!(ended, "PostgreSQL still runs after a stop at {wait_ms} ms");
+    }
+    assert!(serve(data).signal(Signal::TERM).success());
+}

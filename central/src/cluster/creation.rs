@@ -112,6 +112,7 @@ async fn initdb(
         command.arg("--no-sync");
     }
     tokio::process::Command::from(command)
+        .kill_on_drop(true)
         .output()
         .await
         .with_context(|| format!("cannot run {}", program.display()))

@@ -46,7 +46,13 @@ impl DirectoryLock {
             .truncate(false)
             .mode(0o600)
             .open(&path)
-            .with_context(|| format!("cannot open {}", path.display()))?;
+            .with_context(|| {
+                format!(
+                    "cannot open {}: start central as the user who owns it, or choose another directory with \
+                     --data-dir",
+                    path.display()
+                )
+            })?;
         match file.try_lock() {
             Ok(()) => {
                 let mut lock = Self { file };

@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
 
 use crate::{
@@ -45,8 +45,20 @@ pub(super) struct Arguments {
 pub(super) async fn run(configuration: Configuration, arguments: Arguments) -> anyhow::Result<()> {
     // First, so that a port in use is said before anything is started.
     let listener = listen(configuration.listen).await?;
-    let mut database = Database::open(&configuration, WhenRunning::Refuse).await?;
-    let outcome = with_database(configuration, &arguments, listener, &mut database).await;
+    let mut signals = Signals::new()?;
+    let mut database = tokio::select! {
+        database = Database::open(&configuration, WhenRunning::Refuse) => database?,
+        // Dropping what was begun tells a PostgreSQL that is starting to shut down.
+        name = signals.received() => bail!("{name} while the database was starting"),
+    };
+    let outcome = with_database(
+        configuration,
+        &arguments,
+        listener,
+        &mut database,
+        &mut signals,
+    )
+    .await;
     let closed = database.close().await;
     if let Some(file) = &arguments.ready_file {
         // Nobody is ready any more; a file that is not there is as good.
@@ -60,6 +72,7 @@ async fn with_database(
     arguments: &Arguments,
     listener: TcpListener,
     database: &mut Database,
+    signals: &mut Signals,
 ) -> anyhow::Result<()> {
     migrations::apply(&database.owner, MIGRATIONS).await?;
     let db = Db::new(&database.owner)?;
@@ -77,7 +90,7 @@ async fn with_database(
         shutdown: Shutdown::new(),
         started: Clock::System.stopwatch(),
     });
-    let outcome = answer(&app, listener, address, arguments, database).await;
+    let outcome = answer(&app, listener, address, arguments, database, signals).await;
     app.shutdown.request();
     db.close();
     outcome
@@ -90,9 +103,8 @@ async fn answer(
     address: SocketAddr,
     arguments: &Arguments,
     database: &mut Database,
+    signals: &mut Signals,
 ) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut server = tokio::spawn(server::run(
         listener,
         router(app.clone()),
@@ -113,14 +125,40 @@ async fn answer(
             ended.context("a job failed")?;
             bail!("a job ended by itself");
         }
-        _ = terminate.recv() => tracing::info!("SIGTERM: shutting down"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: shutting down"),
+        name = signals.received() => tracing::info!("{name}: shutting down"),
     }
     app.shutdown.request();
     server.await.context("the server's task failed")?;
     // A job under way is cut short: it is done again after the next start.
     jobs.shutdown().await;
     Ok(())
+}
+
+/// The signals that ask a server to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for one and names it.
+    async fn received(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.hang_up.recv() => "SIGHUP",
+        }
+    }
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
