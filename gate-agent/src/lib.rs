@@ -7,6 +7,7 @@ pub mod configuration;
 pub mod decoder;
 pub mod door_io;
 pub mod gate_key;
+pub mod journal_file;
 pub mod local_socket;
 pub mod reader;
 pub mod store;
