@@ -258,6 +258,16 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(listen.get::<_, String>(0), "");
+        for setting in [
+            "fsync",
+            "full_page_writes",
+            "synchronous_commit",
+            "data_checksums",
+        ] {
+            let sql = format!("SHOW {setting}");
+            let row = client(&cluster).await.query_one(&sql, &[]).await.unwrap();
+            assert_eq!(row.get::<_, String>(0), "on", "{setting}");
+        }
         cluster.shut_down().await.unwrap();
         assert!(!directory.path().join("postgres/postmaster.pid").exists());
         let cluster = Cluster::start(directory.path()).await.unwrap();
