@@ -45,6 +45,8 @@ pub struct Reservation {
     pub pass: PassId,
     /// Where the subject was before, to be restored when it is not taken.
     pub before: Option<Presence>,
+    /// Uses to give back when it is not taken: 1, or 0 for a way out, which is no use.
+    pub uses: u32,
     /// When it was granted.
     pub at: UtcSeconds,
 }
@@ -54,11 +56,14 @@ pub struct Reservation {
 pub struct GateFacts {
     /// High-water mark of signed times.
     pub mark: UtcSeconds,
-    /// `made_at` of the newest heads that were taken.
+    /// `made_at` of the newest heads whose documents the gate held all of when they were taken;
+    /// freshness after a restart counts from there unless the documents have arrived since.
     pub heads_made_at: Option<UtcSeconds>,
     /// The newest order that was stored.
     pub newest_order: Option<DocumentNumber>,
-    /// Is the gate locked down, and by what?
+    /// The newest reset of the clock's mark that was taken: none is taken twice.
+    pub newest_clock_reset: Option<DocumentNumber>,
+    /// Is the gate locked down?
     pub lockdown: Lockdown,
     /// The next scan's number.
     pub next_scan: ScanId,

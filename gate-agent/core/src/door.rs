@@ -1,0 +1,521 @@
+//! One door: what its lock does, where its leaf stands, which alarms stand (ONVIF Door Control),
+//! apart from the mode that somebody wants. A lock is released for a pass, an order or a guard only
+//! with proof that the record is durable; egress (request to exit, fire) needs none.
+//!
+//! ```text
+//!            release                       mode unlocked, fire
+//!   Locked ───────────► Released ──┐   ┌───────────────────────► Held
+//!     ▲  ◄────────────── time over, closed again, lockdown ◄──────┘ mode locked, fire ended
+//!
+//!            opened while released or held              too long
+//!   Closed ─────────────────────────────► Open(Watched) ───► PreAlarm ───► HeldOpen
+//!     │  ◄──────────────────────────────── closed
+//!     └─ opened while locked ──► Open(Forced)
+//! ```
+
+mod leaf;
+
+use alloc::{collections::BTreeSet, vec::Vec};
+
+use shared::{
+    configuration::{
+        ContactSensing, Door as DoorConfiguration, DoorKind, LockType, PassageSensing,
+    },
+    ids::DoorId,
+    journal::{DoorAlarm, DoorEvent},
+    order::DoorMode,
+    panel_api::{DoorPosition, LockState, PanelDoor},
+    time::{Now, Uptime},
+};
+
+use crate::{
+    action::{DoorCommand, DoorSignal},
+    commits::Committed,
+    input::DoorInput,
+    memory::Lockdown,
+    timers::{TimerReason, earlier},
+};
+use leaf::{Leaf, LeafChange};
+
+/// How long after a release an opening still belongs to it, in ms: contact, debouncing and the
+/// way to this machine take that long.
+pub(crate) const RELEASE_GRACE_MS: u64 = 1000;
+/// How long the red lamp shows, in ms.
+const DENIED_SIGNAL_MS: u64 = 2000;
+
+/// By what right a lock is released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Permit {
+    Pass,
+    Staff,
+    Egress,
+}
+
+/// What a door wants done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DoorOutput {
+    Command(DoorCommand),
+    Event(DoorEvent),
+}
+
+/// May a pass release the door?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DoorAdmits {
+    /// Yes.
+    Passes,
+    /// Its mode is `Blocked`.
+    Blocked,
+    /// It, or the whole gate, is locked down.
+    LockedDown,
+    /// The door process or the wiring does not work.
+    Faulty,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bolt {
+    /// Locked; a release ended at `since`.
+    Locked { since: Option<Uptime> },
+    /// Released for the moment.
+    Released { until: Uptime, by: ReleasedBy },
+    /// Kept released by mode or fire.
+    Held,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ReleasedBy {
+    Grant,
+    Egress,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fire {
+    Quiet,
+    Active,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lamp {
+    Off,
+    Granted,
+    Denied { until: Uptime },
+}
+
+/// The state of one door.
+#[derive(Clone, Debug)]
+pub(crate) struct Door {
+    configuration: DoorConfiguration,
+    mode: DoorMode,
+    lockdown: Lockdown,
+    fire: Fire,
+    bolt: Bolt,
+    leaf: Leaf,
+    lamp: Lamp,
+    alarms: BTreeSet<DoorAlarm>,
+    outputs: Vec<DoorOutput>,
+}
+
+impl Door {
+    /// A door as the gate finds it: its position unknown, its lock put into the state that mode
+    /// and lockdown ask for.
+    pub(crate) fn start(
+        configuration: DoorConfiguration,
+        mode: DoorMode,
+        lockdown: Lockdown,
+    ) -> Self {
+        let mut door = Self {
+            leaf: Leaf::Unknown,
+            configuration,
+            mode,
+            lockdown,
+            fire: Fire::Quiet,
+            bolt: Bolt::Locked { since: None },
+            lamp: Lamp::Off,
+            alarms: BTreeSet::new(),
+            outputs: Vec::new(),
+        };
+        door.command_bolt();
+        door
+    }
+
+    pub(crate) fn id(&self) -> DoorId {
+        self.configuration.id
+    }
+
+    pub(crate) fn configuration(&self) -> &DoorConfiguration {
+        &self.configuration
+    }
+
+    pub(crate) fn configure(&mut self, configuration: DoorConfiguration) {
+        self.configuration = configuration;
+    }
+
+    pub(crate) fn take_outputs(&mut self) -> Vec<DoorOutput> {
+        core::mem::take(&mut self.outputs)
+    }
+
+    /// Releases the lock for a pass; `_proof` is that its grant is on record.
+    pub(crate) fn release_for_pass(&mut self, now: Now, _proof: &Committed) {
+        self.release(now, Permit::Pass);
+    }
+
+    /// Releases the lock for an order or a guard; `_proof` is that it is on record.
+    pub(crate) fn release_for_staff(&mut self, now: Now, _proof: &Committed) {
+        self.release(now, Permit::Staff);
+    }
+
+    fn release(&mut self, now: Now, permit: Permit) {
+        let by = match permit {
+            // A lockdown may have come between decision and commit.
+            Permit::Pass if self.admits() != DoorAdmits::Passes => return,
+            Permit::Pass | Permit::Staff => ReleasedBy::Grant,
+            Permit::Egress => ReleasedBy::Egress,
+        };
+        if by == ReleasedBy::Grant {
+            self.lamp = Lamp::Granted;
+            self.signal(DoorSignal::Granted);
+        }
+        let for_ms = self.configuration.release_time_ms;
+        let until = now.uptime.plus_ms(u64::from(for_ms));
+        let by = match self.bolt {
+            Bolt::Held => return,
+            // A running egress release is not cut short by a lockdown because a pass came too.
+            Bolt::Released {
+                by: ReleasedBy::Egress,
+                ..
+            } => ReleasedBy::Egress,
+            Bolt::Released {
+                by: ReleasedBy::Grant,
+                ..
+            }
+            | Bolt::Locked { .. } => by,
+        };
+        self.bolt = Bolt::Released { until, by };
+        self.command(DoorCommand::Release { for_ms });
+    }
+
+    /// Shows a denial.
+    pub(crate) fn deny(&mut self, now: Now) {
+        if self.lamp != Lamp::Granted {
+            let until = now.uptime.plus_ms(DENIED_SIGNAL_MS);
+            self.lamp = Lamp::Denied { until };
+        }
+        self.signal(DoorSignal::Denied);
+    }
+
+    /// Locks again before the release time is over: everybody who was let through has passed.
+    pub(crate) fn passage_over(&mut self, now: Now) {
+        let by_grant = ReleasedBy::Grant;
+        if matches!(self.bolt, Bolt::Released { by, .. } if by == by_grant) {
+            self.lock(now);
+        }
+    }
+
+    pub(crate) fn set_mode(&mut self, now: Now, mode: DoorMode) {
+        if self.mode != mode {
+            self.mode = mode;
+            self.mode_changed(now);
+        }
+    }
+
+    pub(crate) fn set_lockdown(&mut self, now: Now, lockdown: Lockdown) {
+        if self.lockdown != lockdown {
+            self.lockdown = lockdown;
+            self.mode_changed(now);
+        }
+    }
+
+    pub(crate) fn handle_input(&mut self, now: Now, input: DoorInput) {
+        match input {
+            DoorInput::Opened => self.opened(now),
+            DoorInput::Closed => self.closed(),
+            DoorInput::Rotated => self.rotated(now),
+            DoorInput::RequestToExit => {
+                self.event(DoorEvent::RequestToExit);
+                self.release(now, Permit::Egress);
+            }
+            DoorInput::TamperRaised => self.raise(DoorAlarm::Tamper),
+            DoorInput::TamperEnded => self.end(DoorAlarm::Tamper),
+            DoorInput::FireRaised => {
+                self.fire = Fire::Active;
+                self.raise(DoorAlarm::Fire);
+                self.mode_changed(now);
+            }
+            DoorInput::FireEnded => {
+                self.fire = Fire::Quiet;
+                self.end(DoorAlarm::Fire);
+                self.mode_changed(now);
+            }
+            DoorInput::FaultRaised => self.raise(DoorAlarm::Fault),
+            DoorInput::FaultEnded => {
+                self.end(DoorAlarm::Fault);
+                // The door process may have started anew: tell it what shall hold.
+                self.command_bolt();
+            }
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Now) {
+        if let Bolt::Released { until, .. } = self.bolt
+            && until <= now.uptime
+        {
+            self.lock(now);
+        }
+        if let Lamp::Denied { until } = self.lamp
+            && until <= now.uptime
+        {
+            self.lamp_off();
+        }
+        match self.leaf.handle_timeout(now.uptime) {
+            LeafChange::None => {}
+            LeafChange::SoonHeldOpen => self.raise(DoorAlarm::HeldOpenSoon),
+            LeafChange::HeldOpen => {
+                self.end(DoorAlarm::HeldOpenSoon);
+                self.raise(DoorAlarm::HeldOpen);
+            }
+        }
+    }
+
+    pub(crate) fn next_timer(&self) -> Option<(Uptime, TimerReason)> {
+        let bolt = match self.bolt {
+            Bolt::Released { until, .. } => Some((until, TimerReason::ReleaseEnds(self.id()))),
+            Bolt::Locked { .. } | Bolt::Held => None,
+        };
+        let lamp = match self.lamp {
+            Lamp::Denied { until } => Some((until, TimerReason::SignalEnds(self.id()))),
+            Lamp::Off | Lamp::Granted => None,
+        };
+        earlier(earlier(bolt, lamp), self.leaf.next_timer(self.id()))
+    }
+
+    /// What shall hold while no software watches: locked, but a fail-safe lock stays open unless
+    /// the gate is locked down.
+    pub(crate) fn stop(&mut self) {
+        let held = match self.configuration.lock {
+            LockType::FailSecure => false,
+            LockType::FailSafe => self.effective_mode() != DoorMode::LockedDown,
+        };
+        if held || self.is_held() {
+            self.bolt = Bolt::Held;
+        } else {
+            self.bolt = Bolt::Locked { since: None };
+        }
+        self.command_bolt();
+    }
+
+    pub(crate) fn silence(&mut self) {
+        self.signal(DoorSignal::Quiet);
+    }
+
+    pub(crate) fn admits(&self) -> DoorAdmits {
+        if self.alarms.contains(&DoorAlarm::Fault) {
+            return DoorAdmits::Faulty;
+        }
+        match self.effective_mode() {
+            DoorMode::LockedDown => DoorAdmits::LockedDown,
+            DoorMode::Blocked => DoorAdmits::Blocked,
+            DoorMode::Locked | DoorMode::Unlocked | DoorMode::Accessed | DoorMode::LockedOpen => {
+                DoorAdmits::Passes
+            }
+        }
+    }
+
+    /// Is an opening now one that was permitted?
+    pub(crate) fn is_released(&self, now: Now) -> bool {
+        match self.bolt {
+            Bolt::Held | Bolt::Released { .. } => true,
+            Bolt::Locked { since } => {
+                since.is_some_and(|since| now.uptime.since_ms(since) <= RELEASE_GRACE_MS)
+            }
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.leaf.position() == DoorPosition::Open
+    }
+
+    /// The mode in force: a lockdown of the gate stands over each door's own mode.
+    pub(crate) fn effective_mode(&self) -> DoorMode {
+        match self.lockdown {
+            Lockdown::On { .. } => DoorMode::LockedDown,
+            Lockdown::Off => self.mode,
+        }
+    }
+
+    pub(crate) fn panel(&self) -> PanelDoor {
+        let mode = match (self.effective_mode(), self.bolt) {
+            (DoorMode::Locked, Bolt::Released { .. }) => DoorMode::Accessed,
+            (mode, Bolt::Released { .. } | Bolt::Locked { .. } | Bolt::Held) => mode,
+        };
+        PanelDoor {
+            door: self.id(),
+            name: self.configuration.name.clone(),
+            mode,
+            position: self.leaf.position(),
+            lock: match self.bolt {
+                Bolt::Locked { .. } => LockState::Locked,
+                Bolt::Released { .. } | Bolt::Held => LockState::Released,
+            },
+            alarms: self.alarms.iter().copied().collect(),
+        }
+    }
+
+    fn opened(&mut self, now: Now) {
+        if self.configuration.contact == ContactSensing::Absent || self.is_open() {
+            return;
+        }
+        self.event(DoorEvent::Opened);
+        if self.bolt == Bolt::Held {
+            self.leaf = Leaf::open_freely();
+        } else if self.is_released(now) {
+            self.leaf = Leaf::open_watched(now.uptime, &self.configuration);
+        } else {
+            self.leaf = Leaf::open_forced();
+            self.raise(DoorAlarm::ForcedOpen);
+        }
+    }
+
+    fn closed(&mut self) {
+        if self.configuration.contact == ContactSensing::Absent || self.leaf == Leaf::Closed {
+            return;
+        }
+        if self.is_open() {
+            self.event(DoorEvent::Closed);
+        }
+        self.leaf = Leaf::Closed;
+        for alarm in [
+            DoorAlarm::ForcedOpen,
+            DoorAlarm::HeldOpenSoon,
+            DoorAlarm::HeldOpen,
+        ] {
+            self.end(alarm);
+        }
+    }
+
+    fn rotated(&mut self, now: Now) {
+        if self.configuration.kind == DoorKind::Turnstile && !self.is_released(now) {
+            // A turnstile has no leaf that could be closed again: the alarm is a moment.
+            self.raise(DoorAlarm::ForcedOpen);
+            self.end(DoorAlarm::ForcedOpen);
+        }
+    }
+
+    fn is_held(&self) -> bool {
+        self.fire == Fire::Active
+            || matches!(
+                self.effective_mode(),
+                DoorMode::Unlocked | DoorMode::LockedOpen
+            )
+    }
+
+    fn mode_changed(&mut self, now: Now) {
+        let shall_be_held = self.is_held();
+        match self.bolt {
+            Bolt::Locked { .. } | Bolt::Released { .. } if shall_be_held => {
+                self.bolt = Bolt::Held;
+                self.command_bolt();
+                if self.leaf.becomes_free() {
+                    self.end(DoorAlarm::HeldOpenSoon);
+                    self.end(DoorAlarm::HeldOpen);
+                }
+            }
+            Bolt::Held if !shall_be_held => {
+                self.lock(now);
+                self.leaf.becomes_watched(now.uptime, &self.configuration);
+            }
+            // A pass's release ends with a lockdown; a way out stays open to its end.
+            Bolt::Released {
+                by: ReleasedBy::Grant,
+                ..
+            } if self.admits() != DoorAdmits::Passes => self.lock(now),
+            Bolt::Locked { .. } | Bolt::Released { .. } | Bolt::Held => {}
+        }
+    }
+
+    fn lock(&mut self, now: Now) {
+        self.bolt = Bolt::Locked {
+            since: Some(now.uptime),
+        };
+        self.command(DoorCommand::Lock);
+        if self.lamp == Lamp::Granted {
+            self.lamp_off();
+        }
+    }
+
+    fn lamp_off(&mut self) {
+        self.lamp = Lamp::Off;
+        if self.alarms.is_empty() {
+            self.signal(DoorSignal::Quiet);
+        } else {
+            self.signal(DoorSignal::Alarm);
+        }
+    }
+
+    fn command_bolt(&mut self) {
+        if self.is_held() && !matches!(self.bolt, Bolt::Held) {
+            self.bolt = Bolt::Held;
+        }
+        match self.bolt {
+            Bolt::Held => self.command(DoorCommand::HoldReleased),
+            Bolt::Locked { .. } | Bolt::Released { .. } => {
+                self.bolt = Bolt::Locked { since: None };
+                self.command(DoorCommand::Lock);
+            }
+        }
+    }
+
+    fn raise(&mut self, alarm: DoorAlarm) {
+        if self.alarms.insert(alarm) {
+            self.event(DoorEvent::AlarmRaised(alarm));
+            self.signal(match alarm {
+                DoorAlarm::HeldOpenSoon => DoorSignal::PreAlarm,
+                DoorAlarm::ForcedOpen
+                | DoorAlarm::HeldOpen
+                | DoorAlarm::Tamper
+                | DoorAlarm::Fault
+                | DoorAlarm::Fire => DoorSignal::Alarm,
+            });
+        }
+    }
+
+    fn end(&mut self, alarm: DoorAlarm) {
+        if self.alarms.remove(&alarm) {
+            self.event(DoorEvent::AlarmEnded(alarm));
+            if self.alarms.is_empty() {
+                self.signal(DoorSignal::Quiet);
+            }
+        }
+    }
+
+    fn signal(&mut self, signal: DoorSignal) {
+        self.command(DoorCommand::Signal(signal));
+    }
+
+    fn command(&mut self, command: DoorCommand) {
+        self.outputs.push(DoorOutput::Command(command));
+    }
+
+    fn event(&mut self, event: DoorEvent) {
+        self.outputs.push(DoorOutput::Event(event));
+    }
+}
+
+/// Does this input settle a grant at a door that senses passages so?
+pub(crate) fn settles(sensing: PassageSensing, input: DoorInput) -> bool {
+    match (sensing, input) {
+        (PassageSensing::DoorContact, DoorInput::Opened)
+        | (PassageSensing::Rotation, DoorInput::Rotated) => true,
+        (
+            PassageSensing::None | PassageSensing::DoorContact | PassageSensing::Rotation,
+            DoorInput::Opened
+            | DoorInput::Closed
+            | DoorInput::Rotated
+            | DoorInput::RequestToExit
+            | DoorInput::TamperRaised
+            | DoorInput::TamperEnded
+            | DoorInput::FireRaised
+            | DoorInput::FireEnded
+            | DoorInput::FaultRaised
+            | DoorInput::FaultEnded,
+        ) => false,
+    }
+}

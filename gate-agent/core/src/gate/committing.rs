@@ -1,0 +1,142 @@
+//! Commits out, answers in.
+
+use alloc::{string::String, vec::Vec};
+
+use shared::{
+    journal::{Event, PersonalPart},
+    time::Now,
+};
+
+use super::{Gate, Storage, timing::shortened};
+use crate::{
+    action::{Action, CommitToken, Problem, RecordDraft},
+    commits::{Consequence, Draft, apply_all},
+    remembered::FactChange,
+};
+
+/// How long until a store that failed is tried again, in ms.
+const STORAGE_RETRY_MS: u64 = 5000;
+/// Longest description of a storage problem, in bytes.
+const PROBLEM_LIMIT: usize = 512;
+
+impl Gate {
+    /// Everything of the commit is durable.
+    pub fn handle_committed(&mut self, now: Now, token: CommitToken) {
+        self.observe(now);
+        let Some((proof, consequence)) = self.commits.committed(token) else {
+            return;
+        };
+        match consequence {
+            Consequence::Nothing => {}
+            Consequence::Scan(decided) => self.scan_recorded(now, &decided, &proof),
+            Consequence::Document(incoming) => self.document_stored(now, incoming),
+            Consequence::Order(order) => self.order_stored(now, &order, &proof),
+            Consequence::Guard(effect) => self.guard_recorded(now, effect, &proof),
+            Consequence::ClockReset(mark) => self.clock_reset_stored(now, mark),
+        }
+        self.storage_works(now);
+        self.finish(now);
+    }
+
+    /// Nothing of the commit was written: what it was to bring about does not happen.
+    pub fn handle_commit_failed(&mut self, now: Now, token: CommitToken, problem: Problem) {
+        self.observe(now);
+        let Some(consequence) = self.commits.failed(token, &mut self.memory) else {
+            return;
+        };
+        self.storage_fails(now, &problem);
+        match consequence {
+            Consequence::Scan(decided) => self.scan_not_recorded(now, decided),
+            Consequence::Order(order) => self.order_not_stored(now, &order),
+            // What was in force stays in force; central is asked again. A guard sees the fault.
+            Consequence::Nothing
+            | Consequence::Document(_)
+            | Consequence::Guard(_)
+            | Consequence::ClockReset(_) => {}
+        }
+        self.finish(now);
+    }
+
+    pub(super) fn record(&self, now: Now, event: Event) -> RecordDraft {
+        self.record_of(now, event, None)
+    }
+
+    pub(super) fn record_of(
+        &self,
+        now: Now,
+        event: Event,
+        personal: Option<PersonalPart>,
+    ) -> RecordDraft {
+        RecordDraft {
+            utc: now.utc,
+            uptime: now.uptime,
+            clock: self.clock.trust(),
+            event,
+            personal,
+        }
+    }
+
+    /// Records events that have happened.
+    pub(super) fn tell(&mut self, now: Now, events: Vec<Event>) {
+        if events.is_empty() {
+            return;
+        }
+        let records = events.into_iter().map(|event| self.record(now, event));
+        let records = records.collect();
+        self.commit(
+            Draft {
+                records,
+                ..Draft::default()
+            },
+            Consequence::Nothing,
+        );
+    }
+
+    /// Makes the changes to the working memory and asks the shell to make them durable.
+    pub(super) fn commit(&mut self, draft: Draft, consequence: Consequence) {
+        let undo = apply_all(&draft.changes, &mut self.memory);
+        let commit = self.commits.begin(draft, undo, consequence);
+        self.actions.push_back(Action::Commit(commit));
+    }
+
+    pub(super) fn retry_storage(&mut self, now: Now) {
+        let Storage::Failing { retry_at, .. } = &mut self.storage else {
+            return;
+        };
+        if *retry_at <= now.uptime {
+            *retry_at = now.uptime.plus_ms(STORAGE_RETRY_MS);
+            let draft = self.commits.take_backlog();
+            self.commit(draft, Consequence::Nothing);
+        }
+    }
+
+    fn storage_fails(&mut self, now: Now, problem: &str) {
+        let problem = shortened(problem, PROBLEM_LIMIT);
+        if self.storage == Storage::Sound {
+            let record = self.record(now, storage_event(Some(problem.clone())));
+            self.commits.keep_record(record);
+        }
+        self.storage = Storage::Failing {
+            problem,
+            retry_at: now.uptime.plus_ms(STORAGE_RETRY_MS),
+        };
+    }
+
+    fn storage_works(&mut self, now: Now) {
+        if self.storage == Storage::Sound {
+            return;
+        }
+        self.storage = Storage::Sound;
+        let mut draft = self.commits.take_backlog();
+        draft.records.push(self.record(now, storage_event(None)));
+        draft.facts.push(FactChange::NextScan(self.next_scan));
+        self.commit(draft, Consequence::Nothing);
+    }
+}
+
+fn storage_event(problem: Option<String>) -> Event {
+    Event::Fault {
+        part: "storage".into(),
+        problem,
+    }
+}

@@ -1,0 +1,168 @@
+//! Doors: inputs, settlement of grants, and what the doors want done.
+
+use alloc::vec::Vec;
+
+use shared::{
+    configuration::PassageSensing,
+    ids::{DoorId, ScanId},
+    journal::{Event, PassageOutcome},
+    panel_api::PanelMessage,
+    time::Now,
+};
+
+use super::Gate;
+use crate::{
+    action::Action,
+    commits::{Committed, Consequence, Draft},
+    door::{Door, DoorOutput, RELEASE_GRACE_MS, settles},
+    input::DoorInput,
+    memory::MemoryChange,
+    passage::OpenPassage,
+    reader::Reader,
+};
+
+impl Gate {
+    /// A door's sensor says something.
+    pub fn handle_door_input(&mut self, now: Now, door: DoorId, input: DoorInput) {
+        self.observe(now);
+        let Some(machine) = self.doors.get_mut(&door) else {
+            return;
+        };
+        let sensing = machine.configuration().passage;
+        machine.handle_input(now, input);
+        self.flush_doors(now);
+        if settles(sensing, input) {
+            for scan in self.passages.taken(door, sensing) {
+                self.settle(now, scan, PassageOutcome::Taken);
+            }
+        }
+        let is_over = match input {
+            DoorInput::Closed => true,
+            DoorInput::Rotated => sensing == PassageSensing::Rotation,
+            DoorInput::Opened
+            | DoorInput::RequestToExit
+            | DoorInput::TamperRaised
+            | DoorInput::TamperEnded
+            | DoorInput::FireRaised
+            | DoorInput::FireEnded
+            | DoorInput::FaultRaised
+            | DoorInput::FaultEnded => false,
+        };
+        if is_over
+            && !self.passages.is_any_at(door)
+            && let Some(machine) = self.doors.get_mut(&door)
+        {
+            machine.passage_over(now);
+        }
+        self.finish(now);
+    }
+
+    /// Releases a door for a granted scan and waits for the passage.
+    pub(super) fn release_for_scan(
+        &mut self,
+        now: Now,
+        scan: ScanId,
+        door: DoorId,
+        proof: &Committed,
+    ) {
+        let Some(machine) = self.doors.get_mut(&door) else {
+            return;
+        };
+        machine.release_for_pass(now, proof);
+        let configuration = machine.configuration();
+        let is_open = machine.is_open();
+        let due = now
+            .uptime
+            .plus_ms(u64::from(configuration.release_time_ms) + RELEASE_GRACE_MS);
+        match configuration.passage {
+            PassageSensing::None => {}
+            // The leaf stands open already: it will not open once more for this holder.
+            PassageSensing::DoorContact if is_open => {
+                self.flush_doors(now);
+                self.settle(now, scan, PassageOutcome::Taken);
+            }
+            PassageSensing::DoorContact | PassageSensing::Rotation => {
+                self.passages.open(OpenPassage { scan, door, due });
+            }
+        }
+    }
+
+    /// A grant was taken or not: its reservation ends.
+    pub(super) fn settle(&mut self, now: Now, scan: ScanId, outcome: PassageOutcome) {
+        let Some(reservation) = self.memory.reservation(scan).copied() else {
+            return;
+        };
+        let mut changes = match outcome {
+            PassageOutcome::Taken | PassageOutcome::UnknownCountedTaken => Vec::new(),
+            PassageOutcome::NotTaken | PassageOutcome::UnknownCountedNotTaken => {
+                if let Some(reader) = self.readers.get_mut(&reservation.access_point) {
+                    reader.repeat.forget_scan(scan);
+                }
+                self.memory.changes_when_not_taken(&reservation)
+            }
+        };
+        changes.push(MemoryChange::CloseReservation(scan));
+        let records = [self.record(now, Event::Passage { scan, outcome })].to_vec();
+        let draft = Draft {
+            records,
+            changes,
+            ..Draft::default()
+        };
+        self.commit(draft, Consequence::Nothing);
+        self.actions
+            .push_back(Action::Show(PanelMessage::Passage { scan, outcome }));
+    }
+
+    /// Hands out what the doors want, commands first: egress does not wait for its record.
+    pub(super) fn flush_doors(&mut self, now: Now) {
+        let mut events = Vec::new();
+        for (door, machine) in &mut self.doors {
+            for output in machine.take_outputs() {
+                match output {
+                    DoorOutput::Command(command) => self.actions.push_back(Action::Door {
+                        door: *door,
+                        command,
+                    }),
+                    DoorOutput::Event(event) => events.push(Event::Door { door: *door, event }),
+                }
+            }
+        }
+        self.tell(now, events);
+    }
+
+    /// Makes doors and readers what the configuration in force says.
+    pub(super) fn install_doors(&mut self, now: Now) {
+        let Some(configuration) = self.documents.configuration() else {
+            return;
+        };
+        let doors = configuration.doors.clone();
+        let points: Vec<_> = configuration.access_points.iter().map(|p| p.id).collect();
+        for (_, machine) in &mut self.doors {
+            if !doors.iter().any(|door| door.id == machine.id()) {
+                machine.stop();
+            }
+        }
+        self.flush_doors(now);
+        self.doors
+            .retain(|id, _| doors.iter().any(|door| door.id == *id));
+        for door in doors {
+            let mode = self.memory.door_mode(door.id);
+            let lockdown = self.lockdown;
+            self.doors
+                .entry(door.id)
+                .and_modify(|machine| machine.configure(door.clone()))
+                .or_insert_with(|| Door::start(door, mode, lockdown));
+        }
+        self.readers.retain(|id, _| points.contains(id));
+        for point in points {
+            self.readers.entry(point).or_insert_with(Reader::default);
+        }
+    }
+
+    /// Something changed that decides anew: a pass in front of a reader is a new scan.
+    pub(super) fn forget_repeats(&mut self) {
+        for reader in self.readers.values_mut() {
+            reader.repeat.forget();
+        }
+    }
+}

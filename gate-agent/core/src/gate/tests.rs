@@ -1,0 +1,3 @@
+//! The machine as a whole, through its public face.
+
+mod line;

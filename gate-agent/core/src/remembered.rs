@@ -1,0 +1,247 @@
+//! What the gate remembers, as it will be once every commit under way is written; and how to take
+//! back the changes of one that was not.
+
+use alloc::{collections::BTreeMap, vec::Vec};
+
+use shared::{
+    ids::{DocumentNumber, DoorId, PassId, ScanId},
+    order::DoorMode,
+    time::UtcSeconds,
+};
+
+use crate::{
+    memory::{GateFacts, Lockdown, Memory, MemoryChange, PassUse, Presence, Reservation},
+    presence::Presences,
+};
+
+/// Working copy of [`Memory`], without the gate's facts (see [`crate::commits`]).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Remembered {
+    pub(crate) presences: Presences,
+    uses: BTreeMap<PassId, PassUse>,
+    reservations: BTreeMap<ScanId, Reservation>,
+    door_modes: BTreeMap<DoorId, DoorMode>,
+}
+
+/// What one change replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Undo {
+    Change(MemoryChange),
+    ForgetPassUse(PassId),
+    Nothing,
+}
+
+impl Remembered {
+    pub(crate) fn new(memory: &Memory) -> Self {
+        Self {
+            presences: Presences::new(&memory.presences),
+            uses: memory.uses.iter().map(|u| (u.pass, *u)).collect(),
+            reservations: memory.reservations.iter().map(|r| (r.scan, *r)).collect(),
+            door_modes: memory.door_modes.iter().copied().collect(),
+        }
+    }
+
+    pub(crate) fn pass_use(&self, pass: PassId) -> PassUse {
+        self.uses.get(&pass).copied().unwrap_or(PassUse {
+            pass,
+            uses: 0,
+            last_proof: None,
+        })
+    }
+
+    pub(crate) fn reservation(&self, scan: ScanId) -> Option<&Reservation> {
+        self.reservations.get(&scan)
+    }
+
+    pub(crate) fn reservations(&self) -> Vec<Reservation> {
+        self.reservations.values().copied().collect()
+    }
+
+    pub(crate) fn door_mode(&self, door: DoorId) -> DoorMode {
+        self.door_modes
+            .get(&door)
+            .copied()
+            .unwrap_or(DoorMode::Locked)
+    }
+
+    /// Makes a change; returns what takes it back.
+    pub(crate) fn apply(&mut self, change: MemoryChange) -> Undo {
+        match change {
+            MemoryChange::SetPresence(presence) => match self.presences.set(presence) {
+                Some(before) => Undo::Change(MemoryChange::SetPresence(before)),
+                None => Undo::Change(MemoryChange::ForgetPresence(presence.subject)),
+            },
+            MemoryChange::ForgetPresence(subject) => match self.presences.forget(subject) {
+                Some(before) => Undo::Change(MemoryChange::SetPresence(before)),
+                None => Undo::Nothing,
+            },
+            MemoryChange::SetPassUse(pass_use) => match self.uses.insert(pass_use.pass, pass_use) {
+                Some(before) => Undo::Change(MemoryChange::SetPassUse(before)),
+                None => Undo::ForgetPassUse(pass_use.pass),
+            },
+            MemoryChange::OpenReservation(reservation) => {
+                self.reservations.insert(reservation.scan, reservation);
+                Undo::Change(MemoryChange::CloseReservation(reservation.scan))
+            }
+            MemoryChange::CloseReservation(scan) => match self.reservations.remove(&scan) {
+                Some(before) => Undo::Change(MemoryChange::OpenReservation(before)),
+                None => Undo::Nothing,
+            },
+            MemoryChange::SetDoorMode(door, mode) => {
+                let before = self.door_modes.insert(door, mode);
+                let before = before.unwrap_or(DoorMode::Locked);
+                Undo::Change(MemoryChange::SetDoorMode(door, before))
+            }
+            MemoryChange::SetFacts(_) => Undo::Nothing,
+        }
+    }
+
+    pub(crate) fn undo(&mut self, undo: Undo) {
+        match undo {
+            Undo::Change(change) => {
+                self.apply(change);
+            }
+            Undo::ForgetPassUse(pass) => {
+                self.uses.remove(&pass);
+            }
+            Undo::Nothing => {}
+        }
+    }
+
+    /// What stays behind when a grant was not taken: presence and use count as they were, unless
+    /// the subject has moved on since. The newest accepted proof stays accepted.
+    pub(crate) fn changes_when_not_taken(&self, reservation: &Reservation) -> Vec<MemoryChange> {
+        let mut changes = Vec::new();
+        let current = self.presences.get(reservation.subject);
+        if current.is_some_and(|presence| presence.since == reservation.at) {
+            // The roster may have come to know the holder in between: then `before` is the pass's.
+            let is_same = |before: &Presence| before.subject == reservation.subject;
+            if !reservation.before.as_ref().is_some_and(is_same) {
+                changes.push(MemoryChange::ForgetPresence(reservation.subject));
+            }
+            changes.extend(reservation.before.map(MemoryChange::SetPresence));
+        }
+        let pass_use = self.pass_use(reservation.pass);
+        changes.push(MemoryChange::SetPassUse(PassUse {
+            uses: pass_use.uses.saturating_sub(reservation.uses),
+            ..pass_use
+        }));
+        changes
+    }
+}
+
+/// One durable fact of the gate that a commit changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FactChange {
+    Mark(UtcSeconds),
+    HeadsMadeAt(Option<UtcSeconds>),
+    NewestOrder(DocumentNumber),
+    NewestClockReset(DocumentNumber),
+    Lockdown(Lockdown),
+    NextScan(ScanId),
+}
+
+impl FactChange {
+    pub(crate) fn apply(self, facts: &mut GateFacts) {
+        match self {
+            FactChange::Mark(mark) => facts.mark = mark,
+            FactChange::HeadsMadeAt(made_at) => facts.heads_made_at = made_at,
+            FactChange::NewestOrder(number) => facts.newest_order = Some(number),
+            FactChange::NewestClockReset(number) => facts.newest_clock_reset = Some(number),
+            FactChange::Lockdown(lockdown) => facts.lockdown = lockdown,
+            FactChange::NextScan(scan) => facts.next_scan = scan,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{
+        ids::{AccessPointId, AreaId, HolderNumber, Kid, Serial},
+        order::Subject,
+        time::UtcSeconds,
+    };
+
+    use super::*;
+
+    const PASS: PassId = PassId {
+        kid: Kid([1; 8]),
+        serial: Serial(3),
+    };
+    const SUBJECT: Subject = Subject::Holder(HolderNumber(7));
+
+    fn presence(area: u32, since: u64) -> Presence {
+        Presence {
+            subject: SUBJECT,
+            area: AreaId(area),
+            since: UtcSeconds(since),
+        }
+    }
+
+    fn granted() -> (Vec<MemoryChange>, Reservation) {
+        let reservation = Reservation {
+            scan: ScanId(1),
+            access_point: AccessPointId(1),
+            subject: SUBJECT,
+            pass: PASS,
+            before: Some(presence(0, 5)),
+            uses: 1,
+            at: UtcSeconds(50),
+        };
+        let changes = [
+            MemoryChange::SetPresence(presence(1, 50)),
+            MemoryChange::SetPassUse(PassUse {
+                pass: PASS,
+                uses: 1,
+                last_proof: Some(UtcSeconds(49)),
+            }),
+            MemoryChange::OpenReservation(reservation),
+        ];
+        (changes.to_vec(), reservation)
+    }
+
+    #[test]
+    fn every_change_can_be_taken_back() {
+        let mut memory = Remembered::default();
+        memory.apply(MemoryChange::SetPresence(presence(0, 5)));
+        let undo: Vec<Undo> = granted().0.into_iter().map(|c| memory.apply(c)).collect();
+        assert_eq!(memory.pass_use(PASS).uses, 1);
+        assert!(memory.reservation(ScanId(1)).is_some());
+        for undo in undo.into_iter().rev() {
+            memory.undo(undo);
+        }
+        assert_eq!(memory.presences.get(SUBJECT), Some(presence(0, 5)));
+        assert_eq!(memory.pass_use(PASS).uses, 0);
+        assert!(!memory.uses.contains_key(&PASS));
+        assert!(memory.reservation(ScanId(1)).is_none());
+    }
+
+    #[test]
+    fn a_grant_that_was_not_taken_gives_back_presence_and_use_but_not_the_proof() {
+        let mut memory = Remembered::default();
+        let (changes, reservation) = granted();
+        for change in changes {
+            memory.apply(change);
+        }
+        for change in memory.changes_when_not_taken(&reservation) {
+            memory.apply(change);
+        }
+        assert_eq!(memory.presences.get(SUBJECT), Some(presence(0, 5)));
+        assert_eq!(memory.pass_use(PASS).uses, 0);
+        assert_eq!(memory.pass_use(PASS).last_proof, Some(UtcSeconds(49)));
+    }
+
+    #[test]
+    fn somebody_who_has_moved_on_is_not_moved_back() {
+        let mut memory = Remembered::default();
+        let (changes, reservation) = granted();
+        for change in changes {
+            memory.apply(change);
+        }
+        memory.apply(MemoryChange::SetPresence(presence(2, 60)));
+        for change in memory.changes_when_not_taken(&reservation) {
+            memory.apply(change);
+        }
+        assert_eq!(memory.presences.get(SUBJECT), Some(presence(2, 60)));
+    }
+}
