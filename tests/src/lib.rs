@@ -2,6 +2,7 @@
 //! web API, pictures, phones, links that can be cut. It repeats none of the product's own rules.
 
 pub mod admin;
+pub mod authority;
 pub mod central;
 pub mod clock;
 pub mod database;
