@@ -58,6 +58,7 @@ pub(super) const FIRST_FACTS: GateFacts = GateFacts {
     mark: UtcSeconds(0),
     heads_made_at: None,
     newest_order: None,
+    newest_clock_reset: None,
     lockdown: Lockdown::Off,
     next_scan: ScanId(1),
 };

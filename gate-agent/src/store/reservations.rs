@@ -17,13 +17,14 @@ pub(super) fn open(connection: &Connection, reservation: &Reservation) -> rusqli
         subject,
         pass,
         before,
+        uses,
         at,
     } = reservation;
     connection
         .prepare_cached(
             "INSERT INTO reservations (scan, access_point, subject_cbor, kid, serial,
                  before_subject_cbor, before_area, before_since, uses, granted_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             scan.0,
@@ -34,6 +35,7 @@ pub(super) fn open(connection: &Connection, reservation: &Reservation) -> rusqli
             before.map(|presence| cbor::encode(&presence.subject)),
             before.map(|presence| presence.area.0),
             before.map(|presence| presence.since.0),
+            uses,
             at.0,
         ])?;
     Ok(())
@@ -50,7 +52,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Vec<Reservation>
     connection
         .prepare(
             "SELECT scan, access_point, subject_cbor, kid, serial, before_subject_cbor,
-                 before_area, before_since, granted_at
+                 before_area, before_since, uses, granted_at
              FROM reservations ORDER BY scan",
         )?
         .query_map([], from_row)?
@@ -76,6 +78,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Reservation> {
         subject: from_cbor(row, 2)?,
         pass,
         before,
-        at: UtcSeconds(row.get(8)?),
+        uses: row.get(8)?,
+        at: UtcSeconds(row.get(9)?),
     })
 }

@@ -219,6 +219,7 @@ fn everything_of_a_commit_comes_back_after_a_restart() {
         subject,
         pass: pass(3),
         before: Some(presence),
+        uses: 1,
         at: T0,
     };
     let facts = GateFacts {
@@ -227,6 +228,10 @@ fn everything_of_a_commit_comes_back_after_a_restart() {
         newest_order: Some(DocumentNumber {
             epoch: CentralEpoch(1),
             n: 5,
+        }),
+        newest_clock_reset: Some(DocumentNumber {
+            epoch: CentralEpoch(1),
+            n: 2,
         }),
         lockdown: gate_core::memory::Lockdown::On { since: T0 },
         next_scan: ScanId(12),
