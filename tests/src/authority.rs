@@ -9,7 +9,7 @@ use shared::{
         AccessPoint, Area, Configuration, ContactSensing, Door, DoorKind, FreshnessLimits,
         GatePolicies, LockType, PassageSensing, Staff, StaffRole, SyncIntervals,
     },
-    document::{Header, sign},
+    document::{self, Header, SignedKind},
     gate_api::DocumentName,
     heads::{Acknowledgement, Heads, IssuerHeads, Newest, SignedTime},
     ids::{
@@ -25,7 +25,7 @@ use shared::{
         AntiPassbackPolicy, FullJournalPolicy, LivePassPolicy, SecondPersonPolicy,
         UnknownIssuancePolicy, UnknownOutcomePolicy, UnknownStatusPolicy, UntrustedClockPolicy,
     },
-    root_set::{ClockReset, RootSet, sign_by_roots},
+    root_set::{self, ClockReset, RootSet},
     roster::{Roster, RosterEntry},
     schedule::{OffsetTable, Schedule, WeeklyPeriod},
     status_list::StatusSets,
@@ -660,4 +660,12 @@ fn staff(number: StaffNumber, role: StaffRole) -> Staff {
         role,
         pin_verifier: String::new(),
     }
+}
+
+fn sign<T: SignedKind>(document: &T, key: &SeedKey) -> Vec<u8> {
+    document::sign(document, key).expect("tests sign what readers take")
+}
+
+fn sign_by_roots<T: SignedKind>(document: &T, keys: &[&dyn Sign]) -> Vec<u8> {
+    root_set::sign_by_roots(document, keys).expect("tests sign what readers take")
 }

@@ -26,7 +26,10 @@ pub mod timers;
 
 #[cfg(test)]
 #[path = "../../../tests/src/authority.rs"]
-#[expect(unreachable_pub, reason = "public in the system tests, whose file it is")]
+#[expect(
+    unreachable_pub,
+    reason = "public in the system tests, whose file it is"
+)]
 mod authority;
 #[cfg(test)]
 mod testing;
