@@ -41,7 +41,11 @@ impl Database {
     }
 }
 
-fn url_of(config: &tokio_postgres::Config) -> anyhow::Result<String> {
+/// An address in the words of a command line.
+///
+/// # Errors
+/// When it is not one host and one database.
+pub fn url_of(config: &tokio_postgres::Config) -> anyhow::Result<String> {
     let host = match config.get_hosts() {
         [Host::Unix(path)] => path.display().to_string(),
         [Host::Tcp(name)] => name.clone(),

@@ -3,6 +3,7 @@
 
 pub mod admin;
 pub mod authority;
+pub mod bench;
 pub mod central;
 pub mod clock;
 pub mod database;

@@ -21,13 +21,22 @@ impl Scratch {
     /// # Errors
     /// When `/tmp` cannot be written.
     pub fn new() -> anyhow::Result<Self> {
+        Self::below("/tmp")
+    }
+
+    /// Makes one elsewhere.
+    ///
+    /// # Errors
+    /// When `parent` cannot be written.
+    pub fn below(parent: &str) -> anyhow::Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix("portcullis-")
-            .tempdir_in("/tmp")
-            .context("cannot make a directory in /tmp")?;
+            .tempdir_in(parent)
+            .with_context(|| format!("cannot make a directory in {parent}"))?;
         let mode = std::fs::Permissions::from_mode(0o711);
-        std::fs::set_permissions(directory.path(), mode)
-            .context("cannot open a directory in /tmp to PostgreSQL's account")?;
+        std::fs::set_permissions(directory.path(), mode).with_context(|| {
+            format!("cannot open a directory in {parent} to PostgreSQL's account")
+        })?;
         Ok(Self { directory })
     }
 

@@ -13,7 +13,7 @@ pub(crate) enum Profile {
     /// Everyday work and tests.
     Dev,
     /// Measurements.
-    Release,
+    Bench,
 }
 
 impl Profile {
@@ -21,7 +21,8 @@ impl Profile {
     pub(crate) fn directory(self) -> &'static str {
         match self {
             Profile::Dev => "debug",
-            Profile::Release => "release",
+            // Cargo's own profile `bench` shares the directory of `release`.
+            Profile::Bench => "release",
         }
     }
 }
@@ -74,8 +75,8 @@ pub(crate) fn programs(profile: Profile) -> anyhow::Result<()> {
     command.args(["build", "--workspace", "--bins"]);
     match profile {
         Profile::Dev => {}
-        Profile::Release => {
-            command.arg("--release");
+        Profile::Bench => {
+            command.args(["--exclude", "xtask", "--profile", "bench"]);
         }
     }
     run(&mut command)

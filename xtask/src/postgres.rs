@@ -13,6 +13,15 @@ use crate::build::{self, Profile};
 /// Names the PostgreSQL that tests use. Set by hand, none is started.
 pub(crate) const VARIABLE: &str = "PORTCULLIS_TEST_POSTGRES";
 
+/// Is what it commits kept?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// As in a school: a commit waits for the disk.
+    Kept,
+    /// As tests want it: nothing waits.
+    ThrownAway,
+}
+
 /// The running PostgreSQL.
 pub(crate) struct Postgres {
     child: Child,
@@ -22,9 +31,16 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     /// Starts it; `test-postgres` must be built.
-    pub(crate) fn start(profile: Profile) -> anyhow::Result<Self> {
+    pub(crate) fn start(profile: Profile, durability: Durability) -> anyhow::Result<Self> {
         let program = build::program(profile, "test-postgres");
-        let mut child = Command::new(&program)
+        let mut command = Command::new(&program);
+        match durability {
+            Durability::Kept => {
+                command.arg("--durable");
+            }
+            Durability::ThrownAway => {}
+        }
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

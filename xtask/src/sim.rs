@@ -7,7 +7,7 @@ use clap::Subcommand;
 use crate::{
     build::{self, Profile},
     packages::Package,
-    postgres::{self, Postgres},
+    postgres::{self, Durability, Postgres},
     prerequisites,
 };
 
@@ -36,7 +36,7 @@ impl Sim {
         if let Some(seed) = seed {
             crash.args(["--seed", &seed.to_string()]);
         }
-        let postgres = Postgres::start(Profile::Dev)?;
+        let postgres = Postgres::start(Profile::Dev, Durability::ThrownAway)?;
         crash.env(postgres::VARIABLE, postgres.url());
         build::run(&mut crash)
     }

@@ -11,7 +11,7 @@ use clap::Args;
 use crate::{
     build::{self, Profile},
     packages::Package,
-    postgres::{self, Postgres},
+    postgres::{self, Durability, Postgres},
     prerequisites,
 };
 
@@ -59,7 +59,7 @@ impl Test {
         }
         let postgres = match std::env::var_os(postgres::VARIABLE) {
             Some(_) => None,
-            None => Some(Postgres::start(Profile::Dev)?),
+            None => Some(Postgres::start(Profile::Dev, Durability::ThrownAway)?),
         };
         if let Some(postgres) = &postgres {
             environment.push((postgres::VARIABLE, OsString::from(postgres.url())));
