@@ -6,6 +6,7 @@ pub mod access_points;
 pub mod areas;
 pub mod doors;
 pub mod gates;
+pub mod scans;
 pub mod schedules;
 pub mod schools;
 pub mod students;

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use crate::{
+    changes::Changes,
+    claims::ClaimsKey,
     clock::{Clock, Stopwatch},
     configuration::Configuration,
     db::Db,
+    gate_api::Traffic,
     issuing::IssuingSigner,
     metrics::Metrics,
     randomness::Randomness,
@@ -27,6 +30,14 @@ pub struct App {
     pub issuing: IssuingSigner,
     /// Signs what gates are told.
     pub statements: StatementSigner,
+    /// Derives the secrets of claims.
+    pub claims: ClaimsKey,
+    /// Where gates and people reach central, such as `https://passes.example.org`.
+    pub public_url: String,
+    /// Word for gates that wait.
+    pub changes: Changes,
+    /// What gates are at.
+    pub gates: Traffic,
     /// The time.
     pub clock: Clock,
     /// Random bytes.

@@ -1,5 +1,9 @@
 //! What `/metrics` shows. Names that operators' dashboards rely on are kept for ever.
 
+pub mod gates;
+
+pub use gates::GateMetrics;
+
 use std::{
     collections::BTreeMap,
     fmt,
@@ -39,6 +43,8 @@ pub struct Metrics {
     pub pass_requests: Family<PassRequestLabels, Counter>,
     /// Scans that gates reported.
     pub verifications: Family<VerificationLabels, Counter>,
+    /// Gates and their journals.
+    pub gates: GateMetrics,
     active_users: Family<ActiveUserLabels, Gauge>,
     /// When each administrator's token was last used here; there are few tokens.
     administrators_seen: Mutex<BTreeMap<AdminTokenId, UtcInstant>>,
@@ -125,12 +131,14 @@ impl Metrics {
             "Active in the last 15 minutes",
             active_users.clone(),
         );
+        let gates = GateMetrics::register(&mut registry);
         Self {
             registry,
             http_requests,
             http_duration,
             pass_requests,
             verifications,
+            gates,
             active_users,
             administrators_seen: Mutex::default(),
         }

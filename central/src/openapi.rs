@@ -32,6 +32,7 @@ pub const ADMINISTRATOR: &str = "administrator";
         (name = "students", description = "The people whom passes are for"),
         (name = "areas", description = "Where doors lead; `null` is outside"),
         (name = "gates", description = "The appliances at the doors"),
+        (name = "scans", description = "What the gates reported"),
         (name = "doors", description = "Doors, turnstiles, speed gates"),
         (name = "access points", description = "One direction through a door, with its reader"),
         (name = "schedules", description = "Weekly periods, and special days that override them"),

@@ -14,11 +14,13 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    admin_api::{access_levels, access_points, areas, doors, gates, schedules, schools, students},
+    admin_api::{
+        access_levels, access_points, areas, doors, gates, scans, schedules, schools, students,
+    },
     app::SharedApp,
     auth,
     extract::BODY_LEN_MAX,
-    health, metrics, observe, openapi,
+    gate_api, health, metrics, observe, openapi,
     problem::{self, Problem},
 };
 
@@ -58,6 +60,10 @@ fn administrators(app: &SharedApp) -> OpenApiRouter<SharedApp> {
             gates::delete::delete
         ))
         .routes(routes!(gates::retire::retire))
+        .routes(routes!(gates::claim::claim))
+        .routes(routes!(gates::lift_quarantine::lift))
+        .routes(routes!(scans::journal::list))
+        .routes(routes!(scans::search::search))
         .routes(routes!(doors::list::list, doors::create::create))
         .routes(routes!(
             doors::get::get,
@@ -126,6 +132,7 @@ fn all(app: &SharedApp) -> OpenApiRouter<SharedApp> {
     OpenApiRouter::with_openapi(openapi::frame())
         .merge(monitoring())
         .merge(administrators(app))
+        .merge(gate_api::routes(app))
 }
 
 async fn limit_time(request: Request, next: Next) -> Result<Response, Problem> {

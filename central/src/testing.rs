@@ -1,6 +1,10 @@
 //! For tests alone, here and in other packages: a fresh database for each test, and a whole
 //! central over one without a port.
 
+mod gate;
+
+pub use gate::{TestGate, build};
+
 use std::{
     path::PathBuf,
     sync::{Arc, OnceLock},
@@ -19,10 +23,13 @@ use tower::ServiceExt;
 use crate::{
     app::{App, SharedApp},
     auth::AdminToken,
+    changes::Changes,
+    claims::ClaimsKey,
     clock::{Clock, SimulatedClock},
     cluster::{Cluster, TemporaryCluster},
     configuration::{Configuration, DatabaseSource, LogFormat},
     db::{self, Db, admin_tokens, migrations},
+    gate_api::Traffic,
     ids::{AdminTokenId, GateId, SchoolId},
     instant::UtcInstant,
     issuing::IssuingSigner,
@@ -156,6 +163,10 @@ pub async fn central() -> TestCentral {
             KeyEncryptionKey::new(&STATEMENTS_KEK),
             database.db.clone(),
         ),
+        claims: ClaimsKey::new([3; 32]),
+        public_url: "http://central.test".to_owned(),
+        changes: Changes::new(),
+        gates: Traffic::default(),
         clock: Clock::Simulated(clock.clone()),
         randomness,
         metrics: Metrics::new(),

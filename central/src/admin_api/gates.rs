@@ -1,8 +1,10 @@
 //! Gates: the appliances at the doors. Enrolment has an API of its own.
 
+pub mod claim;
 pub mod create;
 pub mod delete;
 pub mod get;
+pub mod lift_quarantine;
 pub mod list;
 pub mod retire;
 pub mod update;
@@ -34,7 +36,7 @@ pub struct GatePath {
     pub gate_id: GateId,
 }
 
-fn not_found(gate_id: GateId) -> Problem {
+pub(super) fn not_found(gate_id: GateId) -> Problem {
     GATE_NOT_FOUND.because(format!("The school has no gate {gate_id}."))
 }
 

@@ -17,12 +17,15 @@ use tokio::{
 
 use crate::{
     app::{App, SharedApp},
+    changes::Changes,
+    claims::ClaimsKey,
     clock::Clock,
     configuration::{Configuration, ServerFlags},
     db::{
         Database, Db, WhenRunning, admin_tokens,
         migrations::{self, MIGRATIONS},
     },
+    gate_api::Traffic,
     issuing::IssuingSigner,
     jobs,
     metrics::Metrics,
@@ -79,11 +82,20 @@ async fn with_database(
     let address = listener
         .local_addr()
         .context("the listening socket has no address")?;
+    let claims = ClaimsKey::load(&configuration, &Randomness::System)?;
+    let public_url = configuration
+        .public_url
+        .clone()
+        .unwrap_or_else(|| format!("http://{address}"));
     let app = Arc::new(App {
         issuing: IssuingSigner::in_process_of_its_own(&configuration),
         statements: StatementSigner::in_process_of_its_own(&configuration, db.clone()),
         configuration,
         db: db.clone(),
+        claims,
+        public_url,
+        changes: Changes::new(),
+        gates: Traffic::default(),
         clock: Clock::System,
         randomness: Randomness::System,
         metrics: Metrics::new(),
@@ -112,6 +124,11 @@ async fn answer(
     ));
 
     let mut jobs = jobs::start(app);
+    jobs.spawn(
+        app.changes
+            .clone()
+            .pass_on(database.owner.clone(), app.shutdown.clone()),
+    );
 
     hint_at_first_token(app).await?;
     announce(address, arguments.ready_file.as_deref())?;

@@ -89,11 +89,12 @@ pub async fn find(connection: &Connection, kid: Kid) -> anyhow::Result<Option<Ke
     }))
 }
 
-/// Puts a key in force in place of the gate's earlier one.
+/// Puts a key in force in place of the gate's earlier one; `false` when it ever belonged to a
+/// gate, and the transaction is to be given up.
 ///
 /// # Errors
-/// When the database fails, or the key belongs to a gate already (constraint `gate_keys_pkey`).
-pub async fn put_in_force(connection: &Connection, key: &NewKey) -> anyhow::Result<()> {
+/// When the database fails.
+pub async fn put_in_force(connection: &Connection, key: &NewKey) -> anyhow::Result<bool> {
     connection
         .execute(
             "UPDATE gate_keys SET replaced_at = $2 WHERE gate_id = $1 AND replaced_at IS NULL",
@@ -107,10 +108,10 @@ pub async fn put_in_force(connection: &Connection, key: &NewKey) -> anyhow::Resu
             )
         })?;
     let epoch = i32::try_from(key.journal_epoch.0).context("a journal epoch fits 31 bits")?;
-    connection
+    let inserted = connection
         .execute(
             "INSERT INTO gate_keys (kid, gate_id, school_id, public_key, journal_epoch, enrolled_at) \
-             VALUES ($1, $2, $3, $4, $5, $6)",
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
             &[
                 &key.public_key.kid().0.as_slice(),
                 &key.gate_id,
@@ -122,5 +123,5 @@ pub async fn put_in_force(connection: &Connection, key: &NewKey) -> anyhow::Resu
         )
         .await
         .with_context(|| format!("cannot store the key of gate {}", key.gate_id))?;
-    Ok(())
+    Ok(inserted == 1)
 }

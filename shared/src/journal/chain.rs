@@ -1,6 +1,6 @@
 //! The chain: `h_i = SHA-256(h_{i-1} ‖ SHA-256(public) ‖ commitment)`.
 
-use super::{Record, SaltedPart};
+use super::{PersonalPart, PublicPart, Record, SaltedPart};
 use crate::{
     cbor::Malformed,
     ids::{Digest, GateId, JournalEpoch, JournalPosition},
@@ -71,7 +71,19 @@ impl ChainState {
     /// # Errors
     /// [`ChainBroken`] when it is not the next record, or was changed.
     pub fn append(&self, record: &Record) -> Result<Self, ChainBroken> {
-        let found = record.public_part()?.position;
+        self.append_and_read(record).map(|(state, _)| state)
+    }
+
+    /// The state after `record`, and what it says.
+    ///
+    /// # Errors
+    /// [`ChainBroken`] when it is not the next record, or was changed.
+    pub fn append_and_read(
+        &self,
+        record: &Record,
+    ) -> Result<(Self, (PublicPart, Option<PersonalPart>)), ChainBroken> {
+        let public = record.public_part()?;
+        let found = public.position;
         let seq = self.position.seq.checked_add(1);
         let expected = JournalPosition {
             seq: seq.ok_or(Malformed::OutOfRange(
@@ -82,16 +94,15 @@ impl ChainState {
         if found != expected {
             return Err(ChainBroken::OutOfOrder { expected, found });
         }
-        if record.personal.is_some() {
-            record.personal_part()?;
-            if commitment(record.personal.as_ref()) != record.commitment {
-                return Err(ChainBroken::PersonalPartChanged(found));
-            }
+        let personal = record.personal_part()?;
+        if personal.is_some() && commitment(record.personal.as_ref()) != record.commitment {
+            return Err(ChainBroken::PersonalPartChanged(found));
         }
-        Ok(Self {
+        let state = Self {
             position: found,
             hash: link(self.hash, record),
-        })
+        };
+        Ok((state, (public, personal)))
     }
 }
 

@@ -1,0 +1,32 @@
+//! POST /gate/v1/time: central's time, signed and bound to a nonce. Anyone may ask: a gate that
+//! cannot sign an acceptable request yet must be able to.
+
+use axum::{extract::State, http::Request, response::Response};
+use shared::{
+    gate_api::{TimeRequest, read},
+    heads::SignedTime,
+    time::UtcSeconds,
+};
+
+use super::{Refused, answer, authentication};
+use crate::app::{App, SharedApp};
+
+/// Answers a [`TimeRequest`] with a signed [`SignedTime`].
+///
+/// # Errors
+/// [`Refused`] when it cannot be read, or the signer does not run.
+pub async fn post(
+    State(app): State<SharedApp>,
+    request: Request<axum::body::Body>,
+) -> Result<Response, Refused> {
+    let _permit = app.gates.bounds.stranger().await?;
+    let body = authentication::read_body(request.into_body()).await?;
+    let request: TimeRequest = read(&body).map_err(Refused::malformed)?;
+    Ok(answer(sign(&app, request.nonce).await?))
+}
+
+/// The time, bound to `nonce`.
+pub(super) async fn sign(app: &App, nonce: [u8; 16]) -> anyhow::Result<Vec<u8>> {
+    let utc = UtcSeconds(app.clock.now().unix_seconds());
+    app.statements.sign(&SignedTime { nonce, utc }).await
+}

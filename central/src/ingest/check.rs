@@ -1,0 +1,76 @@
+//! Everything about a batch that needs no state: signatures and positions.
+
+use shared::{
+    document::{self, Verified},
+    gate_api::JournalBatch,
+    ids::JournalPosition,
+    journal::{JournalAnchor, JournalHead},
+    keys::KeyRing,
+};
+
+use crate::{db::gate_journals, gate_api::authentication::Gate};
+
+/// A batch whose head, and anchor if it has one, the gate's key has signed.
+pub(super) struct Checked<'a> {
+    pub(super) batch: &'a JournalBatch,
+    /// The place of its last record.
+    pub(super) last: JournalPosition,
+    /// At the last record or later.
+    pub(super) head: JournalHead,
+    pub(super) anchor: Option<JournalAnchor>,
+}
+
+/// Checks a batch; the error says what does not hold.
+pub(super) fn check<'a>(gate: &Gate, batch: &'a JournalBatch) -> Result<Checked<'a>, String> {
+    let ring = ring(gate);
+    let head = document::open::<JournalHead>(&batch.head, &ring)
+        .map_err(|problem| format!("the journal's head: {problem}"))?
+        .into_document();
+    let anchor = batch
+        .anchor
+        .as_ref()
+        .map(|bytes| document::open::<JournalAnchor>(bytes, &ring))
+        .transpose()
+        .map_err(|problem| format!("the journal's anchor: {problem}"))?
+        .map(Verified::into_document);
+    let last = last(batch)?;
+    if head.gate != gate.gate_id.into() {
+        return Err("the journal's head is that of another gate".to_owned());
+    }
+    if head.position.epoch != last.epoch || head.position.seq < last.seq {
+        return Err(format!(
+            "the journal's head stands at {}, before the batch's last record {last}",
+            head.position
+        ));
+    }
+    if anchor.is_some_and(|anchor| anchor.gate != gate.gate_id.into()) {
+        return Err("the journal's anchor is that of another gate".to_owned());
+    }
+    Ok(Checked {
+        batch,
+        last,
+        head,
+        anchor,
+    })
+}
+
+/// The place of the batch's last record, if all its places are some that a journal has.
+fn last(batch: &JournalBatch) -> Result<JournalPosition, String> {
+    let first = batch.first;
+    let count = batch.records.len() as u64;
+    let last = first.seq.checked_add(count).map(|end| JournalPosition {
+        seq: end - 1,
+        ..first
+    });
+    last.filter(|last| {
+        let is_within_columns = gate_journals::columns(*last).is_ok();
+        first.epoch.0 >= 1 && first.seq >= 1 && count >= 1 && is_within_columns
+    })
+    .ok_or_else(|| format!("{count} records from {first} on are no stretch of a journal"))
+}
+
+/// The gate's key, as what checks its signed heads.
+#[must_use]
+pub fn ring(gate: &Gate) -> KeyRing {
+    KeyRing::new(&[gate.key.public_key()]).expect("the key was decompressed before")
+}
