@@ -1,0 +1,42 @@
+//! The same for decoders that live in the gate's program.
+
+use std::io::Cursor;
+
+use gate_agent::{
+    decoder::Frame,
+    journal_file::{ExportReport, verify_export},
+};
+
+use crate::decoders::Target;
+
+/// All of them; each has a fuzz target and a corpus of this name.
+pub(crate) const TARGETS: &[Target] = &[
+    ("exported_journal", exported_journal),
+    ("picture_file", picture_file),
+];
+
+/// An exported journal, under its own key.
+fn exported_journal(input: &[u8]) {
+    if let Ok(report) = verify_export(Cursor::new(input), None) {
+        let ExportReport {
+            before,
+            last,
+            records,
+            erased,
+            gate_key,
+            ..
+        } = report;
+        assert_eq!(last.seq - before.seq, records);
+        assert!(erased <= records);
+        let again = verify_export(Cursor::new(input), Some(gate_key));
+        assert!(again.is_ok(), "its own key");
+    }
+}
+
+/// A picture file in the place of a camera's frame.
+fn picture_file(input: &[u8]) {
+    if let Ok(frame) = Frame::unpack(input) {
+        let pixels = frame.width() as usize * frame.height() as usize;
+        assert_eq!(frame.luma().len(), pixels);
+    }
+}
