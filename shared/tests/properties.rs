@@ -18,11 +18,11 @@ mod journal;
 #[path = "golden/messages.rs"]
 #[allow(dead_code, reason = "only part of the messages is needed")]
 mod messages;
+#[path = "properties/mutation.rs"]
+mod mutation;
 #[path = "golden/passes.rs"]
 #[allow(dead_code, reason = "only part of the passes is needed")]
 mod passes;
-#[path = "properties/mutation.rs"]
-mod mutation;
 #[path = "properties/values.rs"]
 mod values;
 
@@ -39,7 +39,9 @@ use shared::{
 
 /// Encodings of at least one value of every format.
 fn seeds() -> Vec<Vec<u8>> {
-    let statements = documents::orders().into_iter().map(|order| cbor::encode(&order));
+    let statements = documents::orders()
+        .into_iter()
+        .map(|order| cbor::encode(&order));
     let mut seeds: Vec<Vec<u8>> = statements.collect();
     seeds.extend(passes::issued());
     seeds.push(passes::live().into_bytes());
@@ -63,9 +65,17 @@ fn seeds() -> Vec<Vec<u8>> {
     ]);
     seeds.extend(documents::movements().iter().map(cbor::encode));
     seeds.extend(journal::records().iter().map(cbor::encode));
-    seeds.extend(journal::records().iter().map(|record| record.public.to_vec()));
+    seeds.extend(
+        journal::records()
+            .iter()
+            .map(|record| record.public.to_vec()),
+    );
     seeds.extend(messages::exchange().iter().map(cbor::encode));
-    seeds.extend(messages::panel_messages().iter().map(|m| panel_api::to_frame(m).unwrap()));
+    seeds.extend(
+        messages::panel_messages()
+            .iter()
+            .map(|m| panel_api::to_frame(m).unwrap()),
+    );
     seeds.extend(messages::asks().into_iter().map(|ask| {
         panel_api::to_frame(&panel_api::PanelRequest {
             version: 1,

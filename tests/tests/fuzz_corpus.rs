@@ -105,7 +105,10 @@ fn every_target_has_a_program_and_every_program_a_target() {
         assert!(manifest.contains(&format!("name = \"{name}\"")), "{name}");
         let program = repository().join(format!("fuzz/fuzz_targets/{name}.rs"));
         let program = fs::read_to_string(program).unwrap();
-        assert!(program.contains(&format!("run(\"{name}\", input)")), "{name}");
+        assert!(
+            program.contains(&format!("run(\"{name}\", input)")),
+            "{name}"
+        );
     }
 }
 
@@ -161,8 +164,18 @@ fn put(seeds: &mut Seeds, target: &str, file: impl Into<String>, bytes: Vec<u8>)
 fn pass_seeds(seeds: &mut Seeds) {
     let (passes, live) = (vector("pass.json"), vector("live_pass.json"));
     for (index, pass) in items(&passes, "passes") {
-        put(seeds, "pass_text", format!("static_{index}"), text(&pass["text"]));
-        put(seeds, "claims", format!("pass_{index}"), bytes(&pass["payload"]));
+        put(
+            seeds,
+            "pass_text",
+            format!("static_{index}"),
+            text(&pass["text"]),
+        );
+        put(
+            seeds,
+            "claims",
+            format!("pass_{index}"),
+            bytes(&pass["payload"]),
+        );
         put(seeds, "cose", format!("pass_{index}"), bytes(&pass["pass"]));
         let base45 = text(&pass["text"])[4..].to_vec();
         put(seeds, "base45", format!("pass_{index}"), base45);
@@ -201,11 +214,20 @@ fn document_seeds(seeds: &mut Seeds) {
         document_seed(seeds, "issued_list", name, &issued[name]);
     }
     for (index, range) in items(&issued, "ranges") {
-        put(seeds, "issued_range", format!("range_{index}"), bytes(&range["bytes"]));
+        put(
+            seeds,
+            "issued_range",
+            format!("range_{index}"),
+            bytes(&range["bytes"]),
+        );
     }
     let roots = vector("root_set.json");
     for name in ["first", "next", "below_threshold", "clock_reset"] {
-        let kind = if name == "clock_reset" { name } else { "root_set" };
+        let kind = if name == "clock_reset" {
+            name
+        } else {
+            "root_set"
+        };
         put(seeds, kind, name, bytes(&roots[name]["payload"]));
         put(seeds, "envelope", name, bytes(&roots[name]["envelope"]));
     }
@@ -215,10 +237,25 @@ fn document_seeds(seeds: &mut Seeds) {
     document_seed(seeds, "journal_head", "head", &journal["head"]);
     document_seed(seeds, "journal_anchor", "anchor", &journal["anchor"]);
     for (index, record) in items(&journal, "records").step_by(5) {
-        put(seeds, "journal_record", format!("record_{index}"), bytes(&record["record"]));
-        put(seeds, "journal_record", format!("public_{index}"), bytes(&record["public"]));
+        put(
+            seeds,
+            "journal_record",
+            format!("record_{index}"),
+            bytes(&record["record"]),
+        );
+        put(
+            seeds,
+            "journal_record",
+            format!("public_{index}"),
+            bytes(&record["public"]),
+        );
     }
-    put(seeds, "journal_record", "erased", bytes(&journal["erased_record_9"]));
+    put(
+        seeds,
+        "journal_record",
+        "erased",
+        bytes(&journal["erased_record_9"]),
+    );
     // Kinds of which the vectors hold one document: another seed for the mutations to start from.
     for target in [
         "trust_list",
@@ -237,7 +274,12 @@ fn document_seeds(seeds: &mut Seeds) {
 }
 
 fn document_seed(seeds: &mut Seeds, target: &str, name: &str, document: &Value) {
-    put(seeds, target, format!("document_{name}"), bytes(&document["payload"]));
+    put(
+        seeds,
+        target,
+        format!("document_{name}"),
+        bytes(&document["payload"]),
+    );
     let file = format!("{target}_{name}");
     put(seeds, "signed_document", file, bytes(&document["signed"]));
 }
@@ -248,8 +290,17 @@ fn message_seeds(seeds: &mut Seeds) {
         let is_answer = ["answer", "refusal", "issued range"]
             .iter()
             .any(|word| what.contains(word) && !what.contains("request"));
-        let target = if is_answer { "gate_answer" } else { "gate_request" };
-        put(seeds, target, format!("message_{index}"), bytes(&message["bytes"]));
+        let target = if is_answer {
+            "gate_answer"
+        } else {
+            "gate_request"
+        };
+        put(
+            seeds,
+            target,
+            format!("message_{index}"),
+            bytes(&message["bytes"]),
+        );
     }
     let panel = vector("panel_api.json");
     for list in ["requests", "messages"] {
@@ -274,7 +325,12 @@ fn message_seeds(seeds: &mut Seeds) {
         header("portcullis-counter"),
         header("signature"),
     ];
-    put(seeds, "request_signature", "heartbeat", lines.join("\n").into_bytes());
+    put(
+        seeds,
+        "request_signature",
+        "heartbeat",
+        lines.join("\n").into_bytes(),
+    );
     put(seeds, "request_signature", "empty", b"\n\n\n\n".to_vec());
 }
 

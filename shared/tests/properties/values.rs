@@ -140,21 +140,27 @@ pub(crate) fn trust_list() -> impl Strategy<Value = TrustList> {
     };
     let names = ["issuer", "peer", "holder", "stranger"];
     let issuer = (window(), window(), any::<[u8; 16]>());
-    (header(), vec(issuer, 0..=names.len()), any::<prop::sample::Index>()).prop_map(
-        move |(header, issuers, with_standby)| {
+    (
+        header(),
+        vec(issuer, 0..=names.len()),
+        any::<prop::sample::Index>(),
+    )
+        .prop_map(move |(header, issuers, with_standby)| {
             let standby = with_standby.index(names.len());
             let mut issuer_keys: Vec<IssuerKey> = issuers
                 .into_iter()
                 .zip(names)
                 .enumerate()
-                .map(|(index, ((signing, verification, school), name))| IssuerKey {
-                    public_key: cast::key(name).public(),
-                    school: SchoolId(school),
-                    signing,
-                    verification,
-                    standby: (index == standby).then(|| cast::key("standby").public()),
-                    state: IssuerKeyState::Active,
-                })
+                .map(
+                    |(index, ((signing, verification, school), name))| IssuerKey {
+                        public_key: cast::key(name).public(),
+                        school: SchoolId(school),
+                        signing,
+                        verification,
+                        standby: (index == standby).then(|| cast::key("standby").public()),
+                        state: IssuerKeyState::Active,
+                    },
+                )
                 .collect();
             issuer_keys.sort_unstable_by_key(|issuer| issuer.public_key);
             TrustList {
@@ -162,16 +168,22 @@ pub(crate) fn trust_list() -> impl Strategy<Value = TrustList> {
                 issuer_keys,
                 statement_keys: vec![cast::key("statement").public()],
             }
-        },
-    )
+        })
 }
 
 pub(crate) fn configuration() -> impl Strategy<Value = Configuration> {
     let staff = btree_map(any::<u32>(), (name(), "[ -~]{0,100}"), 0..10);
     let kids = btree_set(kid(), 0..10);
     let capacity = option::of(any::<u32>());
-    (header(), name(), staff, kids, capacity, vec(digest(), 0..=4)).prop_map(
-        |(header, name, staff, kids, capacity, tls_keys)| {
+    (
+        header(),
+        name(),
+        staff,
+        kids,
+        capacity,
+        vec(digest(), 0..=4),
+    )
+        .prop_map(|(header, name, staff, kids, capacity, tls_keys)| {
             let mut value = golden::configuration();
             value.offsets.until = header.expires_at;
             value.header = header;
@@ -190,14 +202,18 @@ pub(crate) fn configuration() -> impl Strategy<Value = Configuration> {
             value.issuers = kids.into_iter().collect();
             value.tls_keys = tls_keys;
             value
-        },
-    )
+        })
 }
 
 pub(crate) fn roster() -> impl Strategy<Value = Roster> {
     let entry = (0..4u32, name(), name(), option::of(digest()));
-    (header(), gate(), kid(), btree_map(any::<u32>(), entry, 0..20)).prop_map(
-        |(header, gate, kid, holders)| {
+    (
+        header(),
+        gate(),
+        kid(),
+        btree_map(any::<u32>(), entry, 0..20),
+    )
+        .prop_map(|(header, gate, kid, holders)| {
             let mut next = 0;
             let holders = holders
                 .into_iter()
@@ -224,8 +240,7 @@ pub(crate) fn roster() -> impl Strategy<Value = Roster> {
                 gate,
                 holders,
             }
-        },
-    )
+        })
 }
 
 pub(crate) fn status_list() -> impl Strategy<Value = StatusList> {
@@ -278,25 +293,33 @@ pub(crate) fn order() -> impl Strategy<Value = Order> {
 pub(crate) fn heads() -> impl Strategy<Value = Heads> {
     let issuers = btree_map(any::<[u8; 8]>(), (newest(), newest()), 0..10);
     let optional = || option::of(newest());
-    (header(), gate(), [newest(), newest(), newest()], optional(), optional(), issuers).prop_map(
-        |(header, gate, [root_set, trust_list, configuration], roster, order, issuers)| Heads {
-            header,
-            gate,
-            root_set,
-            trust_list,
-            configuration,
-            roster,
-            order,
-            issuers: issuers
-                .into_iter()
-                .map(|(kid, (status_list, issued_list))| IssuerHeads {
-                    kid: Kid(kid),
-                    status_list,
-                    issued_list,
-                })
-                .collect(),
-        },
+    (
+        header(),
+        gate(),
+        [newest(), newest(), newest()],
+        optional(),
+        optional(),
+        issuers,
     )
+        .prop_map(
+            |(header, gate, [root_set, trust_list, configuration], roster, order, issuers)| Heads {
+                header,
+                gate,
+                root_set,
+                trust_list,
+                configuration,
+                roster,
+                order,
+                issuers: issuers
+                    .into_iter()
+                    .map(|(kid, (status_list, issued_list))| IssuerHeads {
+                        kid: Kid(kid),
+                        status_list,
+                        issued_list,
+                    })
+                    .collect(),
+            },
+        )
 }
 
 pub(crate) fn time() -> impl Strategy<Value = SignedTime> {
@@ -316,8 +339,16 @@ pub(crate) fn acknowledgement() -> impl Strategy<Value = Acknowledgement> {
 
 pub(crate) fn movement() -> impl Strategy<Value = Movement> {
     let kind = select(vec![MovementKind::Taken, MovementKind::Undone]);
-    (gate(), position(), subject(), any::<u32>(), kind, any::<u32>(), utc()).prop_map(
-        |(gate, position, subject, area, kind, uses, at)| Movement {
+    (
+        gate(),
+        position(),
+        subject(),
+        any::<u32>(),
+        kind,
+        any::<u32>(),
+        utc(),
+    )
+        .prop_map(|(gate, position, subject, area, kind, uses, at)| Movement {
             gate,
             position,
             subject,
@@ -325,8 +356,7 @@ pub(crate) fn movement() -> impl Strategy<Value = Movement> {
             kind,
             uses,
             at,
-        },
-    )
+        })
 }
 
 fn scan_outcome() -> impl Strategy<Value = ScanOutcome> {
@@ -334,8 +364,20 @@ fn scan_outcome() -> impl Strategy<Value = ScanOutcome> {
     let offer = select(vec![GuardOffer::None, GuardOffer::AskGuard]);
     let reasons = || vec(reason(), 0..5);
     (
-        (scan_id(), access_point(), decision, reasons(), offer, reasons(), freshness()),
-        (option::of(number()), option::of(any::<u32>()), option::of(utc())),
+        (
+            scan_id(),
+            access_point(),
+            decision,
+            reasons(),
+            offer,
+            reasons(),
+            freshness(),
+        ),
+        (
+            option::of(number()),
+            option::of(any::<u32>()),
+            option::of(utc()),
+        ),
     )
         .prop_map(
             |(
@@ -446,45 +488,62 @@ pub(crate) fn public_part() -> impl Strategy<Value = PublicPart> {
 
 pub(crate) fn personal_part() -> impl Strategy<Value = PersonalPart> {
     let text = || option::of(name());
-    (option::of(pass_id()), option::of(any::<u32>()), text(), text()).prop_map(
-        |(pass, holder, note, name)| PersonalPart {
+    (
+        option::of(pass_id()),
+        option::of(any::<u32>()),
+        text(),
+        text(),
+    )
+        .prop_map(|(pass, holder, note, name)| PersonalPart {
             pass,
             holder: holder.map(HolderNumber),
             note,
             name,
-        },
-    )
+        })
 }
 
 pub(crate) fn batch() -> impl Strategy<Value = JournalBatch> {
-    let record = (public_part(), option::of((personal_part(), any::<[u8; 16]>()))).prop_map(
-        |(public, personal)| {
+    let record = (
+        public_part(),
+        option::of((personal_part(), any::<[u8; 16]>())),
+    )
+        .prop_map(|(public, personal)| {
             Record::new(&public, personal.as_ref().map(|(part, salt)| (part, *salt)))
-        },
-    );
+        });
     let signed = || vec(any::<u8>(), 0..200);
-    (position(), vec(record, 1..20), signed(), option::of(signed())).prop_map(
-        |(first, records, head, anchor)| JournalBatch {
+    (
+        position(),
+        vec(record, 1..20),
+        signed(),
+        option::of(signed()),
+    )
+        .prop_map(|(first, records, head, anchor)| JournalBatch {
             version: API_VERSION,
             first,
             records,
             head: head.into(),
             anchor: anchor.map(Into::into),
-        },
-    )
+        })
 }
 
 pub(crate) fn heartbeat() -> impl Strategy<Value = Heartbeat> {
-    (name(), vec(name(), 0..5), option::of(number()), any::<u64>(), freshness()).prop_map(
-        |(agent_version, problems, heads, uptime_ms, freshness)| Heartbeat {
-            agent_version,
-            problems,
-            heads,
-            uptime_ms,
-            freshness,
-            ..messages::heartbeat()
-        },
+    (
+        name(),
+        vec(name(), 0..5),
+        option::of(number()),
+        any::<u64>(),
+        freshness(),
     )
+        .prop_map(
+            |(agent_version, problems, heads, uptime_ms, freshness)| Heartbeat {
+                agent_version,
+                problems,
+                heads,
+                uptime_ms,
+                freshness,
+                ..messages::heartbeat()
+            },
+        )
 }
 
 pub(crate) fn refusal() -> impl Strategy<Value = Refusal> {
@@ -494,15 +553,19 @@ pub(crate) fn refusal() -> impl Strategy<Value = Refusal> {
         RefusalCode::JournalForked,
         RefusalCode::Busy,
     ]);
-    (code, name(), option::of(position()), option::of(any::<u64>())).prop_map(
-        |(code, detail, expected, counter_floor)| Refusal {
+    (
+        code,
+        name(),
+        option::of(position()),
+        option::of(any::<u64>()),
+    )
+        .prop_map(|(code, detail, expected, counter_floor)| Refusal {
             code,
             detail,
             expected,
             counter_floor,
             ..messages::refusal()
-        },
-    )
+        })
 }
 
 pub(crate) fn panel_request() -> impl Strategy<Value = PanelRequest> {
@@ -512,14 +575,18 @@ pub(crate) fn panel_request() -> impl Strategy<Value = PanelRequest> {
             staff: StaffNumber(staff),
             pin,
         }),
-        (access_point(), option::of(scan_id()), name(), option::of(name())).prop_map(
-            |(access_point, scan, reason, name)| PanelAsk::LetIn {
+        (
+            access_point(),
+            option::of(scan_id()),
+            name(),
+            option::of(name())
+        )
+            .prop_map(|(access_point, scan, reason, name)| PanelAsk::LetIn {
                 access_point,
                 scan,
                 reason,
                 name,
-            },
-        ),
+            },),
         subject().prop_map(|subject| PanelAsk::Forgive { subject }),
         (door(), door_mode()).prop_map(|(door, mode)| PanelAsk::SetDoorMode { door, mode }),
     ];
