@@ -6,7 +6,6 @@ mod place;
 mod shelf;
 
 use std::{
-    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -15,8 +14,9 @@ use anyhow::Context;
 use axum::{
     Router,
     body::Bytes,
-    extract::State,
+    extract::{Request, State},
     http::StatusCode,
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -26,23 +26,29 @@ use shared::{
     enrolment::{self, CLAIM_LIFETIME_S, Claim, EnrolAnswer, Proven},
     gate_api::{
         API_VERSION, DocumentAnswer, DocumentRequest, HeadsRequest, HeartbeatAnswer,
-        IssuedRangeRequest, JournalBatch, MEDIA_TYPE, OrdersAnswer, OrdersRequest, TimeRequest,
-        path,
+        IssuedRangeRequest, JournalBatch, MEDIA_TYPE, OrdersAnswer, OrdersRequest, Refusal,
+        RefusalCode, TimeRequest, path,
     },
     heads::{Acknowledgement, SignedTime},
     ids::JournalEpoch,
     issued_list::IssuedRange,
     keys::sha256,
+    request_signature::Parameters,
     time::UtcSeconds,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 pub use desk::{Desk, ENTRY, EXIT, LEVEL};
-pub use shelf::{Filed, Renewal, Shelf};
+pub use shelf::{Filed, Renewal, Shelf, TimeBinding};
+
+use crate::link::Link;
+
+/// How far the date of a request may be off, as at a true central.
+const DATE_TOLERANCE_S: u64 = 300;
 
 /// The false central.
 pub struct FalseCentral {
-    address: SocketAddr,
+    link: Link,
     counter: Arc<Counter>,
     task: JoinHandle<()>,
 }
@@ -83,11 +89,23 @@ impl FalseCentral {
             // It ends with the test.
             let _ = axum::serve(listener, router).await;
         });
+        let link = Link::open().await?;
+        link.lead_to(address);
         Ok(Self {
-            address,
+            link,
             counter,
             task,
         })
+    }
+
+    /// Cuts the link to it.
+    pub fn vanish(&self) {
+        self.link.cut();
+    }
+
+    /// Brings the link back.
+    pub fn come_back(&self) {
+        self.link.restore();
     }
 
     /// Changes what is signed and served; gates that wait are woken.
@@ -107,7 +125,7 @@ impl FalseCentral {
     pub fn claim(&self) -> String {
         let papers = self.counter.papers();
         let claim = Claim {
-            address: format!("http://{}", self.address),
+            address: self.link.url(),
             gate: papers.desk.gate,
             secret: papers.desk.claim_secret,
             expires_at: papers.desk.utc().plus(CLAIM_LIFETIME_S),
@@ -133,16 +151,59 @@ impl Counter {
 }
 
 fn router(counter: Arc<Counter>) -> Router {
-    Router::new()
-        .route(path::ENROL, post(enrol))
+    let signed = Router::new()
         .route(path::HEADS, post(heads))
         .route(path::DOCUMENT, post(document))
         .route(path::ISSUED_RANGE, post(issued_range))
         .route(path::ORDERS, post(orders))
         .route(path::JOURNAL, post(journal))
         .route(path::HEARTBEAT, post(heartbeat))
+        .layer(from_fn_with_state(Arc::clone(&counter), refuse_wrong_dates));
+    Router::new()
+        .route(path::ENROL, post(enrol))
         .route(path::TIME, post(time))
+        .merge(signed)
         .with_state(counter)
+}
+
+/// As a true central does: a request whose date is far off is refused, with the time.
+async fn refuse_wrong_dates(
+    State(counter): State<Arc<Counter>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let input = request.headers().get("signature-input");
+    let parameters = input
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| Parameters::parse(value).ok());
+    let Some(parameters) = parameters else {
+        return NotThisMessage.into_response();
+    };
+    let refusal = {
+        let papers = counter.papers();
+        let utc = papers.desk.utc();
+        (utc.0.abs_diff(parameters.created.0) > DATE_TOLERANCE_S).then(|| {
+            let nonce = match papers.shelf.time {
+                TimeBinding::ThisRequest => parameters.nonce,
+                TimeBinding::OtherRequest => [9; 16],
+            };
+            Refusal {
+                version: API_VERSION,
+                code: RefusalCode::ClockWrong,
+                detail: "the date of the request is far off".into(),
+                time: Some(papers.desk.statement(&SignedTime { nonce, utc }).into()),
+                expected: None,
+                counter_floor: None,
+            }
+        })
+    };
+    match refusal {
+        Some(refusal) => {
+            let body = cbor_response(cbor::encode(&refusal));
+            (StatusCode::UNAUTHORIZED, body).into_response()
+        }
+        None => next.run(request).await,
+    }
 }
 
 /// The sender's bytes were not the message that belongs here.

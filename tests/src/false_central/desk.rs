@@ -2,7 +2,9 @@
 
 use shared::{
     access_level::AccessLevel,
+    cbor,
     configuration::{Configuration, FreshnessLimits, GatePolicies, SyncIntervals},
+    cose,
     document::{self, Header, SignedKind},
     heads::{Heads, IssuerHeads, Newest},
     ids::{
@@ -62,6 +64,9 @@ pub struct Desk {
     /// What the status list says.
     pub status: StatusSets,
     last_number: u64,
+    /// Orders and root sets follow each other without a gap.
+    last_order: u64,
+    last_root_set: u64,
 }
 
 impl Desk {
@@ -86,6 +91,8 @@ impl Desk {
             issued: Vec::new(),
             status: StatusSets::default(),
             last_number: 0,
+            last_order: 0,
+            last_root_set: 0,
         }
     }
 
@@ -128,12 +135,13 @@ impl Desk {
         }
     }
 
-    /// The root set.
+    /// The next root set; the keys stay.
     ///
     /// # Panics
     /// Never.
     pub fn root_set(&mut self) -> Filed {
-        let header = self.header(3_000);
+        self.last_root_set += 1;
+        let header = self.header_numbered(self.last_root_set, 3_000);
         let set = RootSet {
             header,
             threshold: 1,
@@ -192,6 +200,17 @@ impl Desk {
     pub fn status_list_of(&self, header: Header) -> Filed {
         let list: StatusList = self.status.to_list(header, self.issuer.kid());
         self.filed(header, &list)
+    }
+
+    /// The status list as it stands, signed as if it were an order.
+    #[must_use]
+    pub fn status_list_signed_as_another_kind(&self, header: Header) -> Filed {
+        let list: StatusList = self.status.to_list(header, self.issuer.kid());
+        let kind = Order::EXTERNAL_DATA;
+        Filed {
+            number: header.number,
+            bytes: cose::sign1(&self.statements, kind, &cbor::encode(&list)),
+        }
     }
 
     /// The issued list as it stands.
@@ -279,9 +298,10 @@ impl Desk {
         }
     }
 
-    /// An order.
+    /// The next order.
     pub fn order(&mut self, action: OrderAction) -> Filed {
-        let header = self.header(1);
+        self.last_order += 1;
+        let header = self.header_numbered(self.last_order, 1);
         let order = Order {
             header,
             gate: self.gate,
@@ -292,14 +312,13 @@ impl Desk {
 
     /// Heads that name what the shelf holds.
     pub fn heads(&mut self, shelf: &Shelf) -> Filed {
-        let header = self.header(60);
-        self.heads_of(header, shelf)
+        self.altered_heads(shelf, |_| {})
     }
 
-    /// Heads that name what the shelf holds, under any header.
-    #[must_use]
-    pub fn heads_of(&self, header: Header, shelf: &Shelf) -> Filed {
-        let heads = Heads {
+    /// Heads that name what the shelf holds but for what is altered in them.
+    pub fn altered_heads(&mut self, shelf: &Shelf, alter: impl FnOnce(&mut Heads)) -> Filed {
+        let header = self.header(60);
+        let mut heads = Heads {
             header,
             gate: self.gate,
             root_set: newest(&shelf.root_set),
@@ -313,7 +332,8 @@ impl Desk {
                 issued_list: newest(&shelf.issued_list),
             }],
         };
-        self.filed(header, &heads)
+        alter(&mut heads);
+        self.filed(heads.header, &heads)
     }
 
     /// Issues a pass that is good from yesterday for a year of the clock that dates documents; the
@@ -351,7 +371,7 @@ impl Desk {
 
 /// How heads name a document.
 #[must_use]
-fn newest(filed: &Filed) -> Newest {
+pub(super) fn newest(filed: &Filed) -> Newest {
     Newest {
         number: filed.number,
         digest: sha256(&filed.bytes),

@@ -2,12 +2,13 @@
 
 use shared::{
     gate_api::DocumentName,
+    heads::Newest,
     ids::DocumentNumber,
     issued_list::Growth,
     journal::{ChainState, Record},
 };
 
-use super::Desk;
+use super::{Desk, desk::newest};
 
 /// A signed document and its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,15 @@ pub enum Renewal {
     Honest,
     /// No: the same heads again and again, or whatever the test put there.
     Withheld,
+}
+
+/// To which request is a signed time bound?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeBinding {
+    /// To the one that is answered.
+    ThisRequest,
+    /// To another one: a recorded answer, replayed.
+    OtherRequest,
 }
 
 /// Everything a gate may ask for, and what it has sent.
@@ -46,6 +56,8 @@ pub struct Shelf {
     pub heads: Filed,
     /// Are they renewed?
     pub renewal: Renewal,
+    /// To which request is a signed time bound?
+    pub time: TimeBinding,
     /// Which documents gates asked for, in order.
     pub asked: Vec<DocumentName>,
     /// The gate's journal as it arrived.
@@ -77,12 +89,19 @@ impl Shelf {
                 bytes: Vec::new(),
             },
             renewal: Renewal::Honest,
+            time: TimeBinding::ThisRequest,
             asked: Vec::new(),
             received: Vec::new(),
             chain: None,
         };
         shelf.heads = desk.heads(&shelf);
         shelf
+    }
+
+    /// Names a filed document in heads.
+    #[must_use]
+    pub fn named_as(filed: &Filed) -> Newest {
+        newest(filed)
     }
 
     /// The document of this name; there is one issuer key.

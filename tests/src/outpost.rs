@@ -1,0 +1,244 @@
+//! A real gate that believes a false central: the smallest place in which a gate decides. One
+//! turnstile with an entry and an exit, both with readers that take texts.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, bail, ensure};
+use shared::{
+    decision::FreshnessStep,
+    ids::DoorId,
+    issued_list::Growth,
+    journal::{Event, PublicPart, SyncEvent},
+    panel_api::Link,
+};
+
+use crate::{
+    clock::{self, PATIENCE, Stopwatch},
+    false_central::{ENTRY, EXIT, FalseCentral, Papers},
+    gate::{DoorWiring, Gate, ReaderWiring, Sensors, Source, Wiring},
+    panel::Panel,
+    scratch::Scratch,
+};
+
+/// The turnstile.
+pub const TURNSTILE: DoorId = DoorId(1);
+
+/// Gate and central.
+pub struct Outpost {
+    /// Central.
+    pub central: FalseCentral,
+    /// The gate.
+    pub gate: Gate,
+    /// A panel of the gate.
+    pub panel: Panel,
+    /// Texts of passes that were issued and published before the gate started.
+    pub passes: Vec<String>,
+    _scratch: Scratch,
+}
+
+impl Outpost {
+    /// Issues so many passes, enrols the gate, starts it, and waits until it is up to date.
+    ///
+    /// # Errors
+    /// When any of it fails.
+    pub async fn open(passes: usize) -> anyhow::Result<Self> {
+        Self::open_with(passes, |_| {}).await
+    }
+
+    /// As [`Outpost::open`], with other papers from the start.
+    ///
+    /// # Errors
+    /// When any of it fails.
+    pub async fn open_with(
+        passes: usize,
+        prepare: impl FnOnce(&mut Papers),
+    ) -> anyhow::Result<Self> {
+        let scratch = Scratch::new()?;
+        let central = FalseCentral::start().await?;
+        let passes = central.change(|papers| {
+            let passes = (0..passes).map(|_| papers.desk.issue(None)).collect();
+            papers.shelf.issued_list = papers.desk.issued_list(Growth::Open);
+            prepare(papers);
+            passes
+        });
+        let mut gate = Gate::set_up("gate", &scratch.directory("gate")?, &wiring())?;
+        gate.enrol(&central.claim())?;
+        let panel = gate.start().await?;
+        let mut outpost = Self {
+            central,
+            gate,
+            panel,
+            passes,
+            _scratch: scratch,
+        };
+        outpost.up_to_date().await?;
+        Ok(outpost)
+    }
+
+    /// Waits until the gate has what central serves.
+    ///
+    /// # Errors
+    /// When it has not in time.
+    pub async fn up_to_date(&mut self) -> anyhow::Result<()> {
+        let is_up = |state: &shared::panel_api::PanelState| {
+            state.link == Link::Up && state.freshness == FreshnessStep::Fresh
+        };
+        self.panel
+            .wait_for_state("the gate to be fresh", is_up)
+            .await?;
+        let newest = self.central.look(|papers| {
+            [
+                papers.shelf.status_list.number,
+                papers.shelf.issued_list.number,
+                papers.shelf.configuration.number,
+            ]
+        });
+        clock::wait_for("the gate to take the newest documents", || async {
+            let taken = self.documents_taken()?;
+            Ok(newest
+                .iter()
+                .all(|number| taken.contains_key(number))
+                .then_some(()))
+        })
+        .await
+    }
+
+    /// Kinds of documents that the gate says it has taken, by number.
+    fn documents_taken(&self) -> anyhow::Result<BTreeMap<shared::ids::DocumentNumber, String>> {
+        let taken = self
+            .records()?
+            .into_iter()
+            .filter_map(|part| match part.event {
+                Event::Sync(SyncEvent::DocumentTaken { kind, number }) => Some((number, kind)),
+                _ => None,
+            });
+        Ok(taken.collect())
+    }
+
+    /// Kinds and reasons of documents that the gate says it has refused, in order.
+    ///
+    /// # Errors
+    /// When central holds something that is no record.
+    pub fn documents_refused(&self) -> anyhow::Result<Vec<(String, String)>> {
+        let refused = self
+            .records()?
+            .into_iter()
+            .filter_map(|part| match part.event {
+                Event::Sync(SyncEvent::DocumentRefused { kind, reason }) => Some((kind, reason)),
+                _ => None,
+            });
+        Ok(refused.collect())
+    }
+
+    /// Waits until the gate says that it has refused a document of a kind.
+    ///
+    /// # Errors
+    /// When it does not say so in time.
+    pub async fn refuses(&self, kind: &str) -> anyhow::Result<String> {
+        clock::wait_for(&format!("the gate to refuse {kind}"), || async {
+            let refused = self.documents_refused()?;
+            Ok(refused
+                .into_iter()
+                .find(|(refused, _)| refused == kind)
+                .map(|(_, reason)| reason))
+        })
+        .await
+    }
+
+    /// Public parts of everything that has arrived at central.
+    ///
+    /// # Errors
+    /// When central holds something that is no record.
+    pub fn records(&self) -> anyhow::Result<Vec<PublicPart>> {
+        self.central.look(|papers| {
+            let received = papers.shelf.received.iter();
+            received
+                .map(|record| record.public_part().context("central holds a record"))
+                .collect()
+        })
+    }
+
+    /// Waits until everything that the gate recorded has arrived at central.
+    ///
+    /// # Errors
+    /// When it has not in time.
+    pub async fn journal_arrived(&mut self) -> anyhow::Result<()> {
+        let what = "the journal to arrive";
+        self.panel
+            .wait_for_state(what, |state| state.unacknowledged_records == 0)
+            .await?;
+        Ok(())
+    }
+
+    /// Shows the text of a pass at the entry and expects it to be granted.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub async fn grants(&mut self, text: &str) -> anyhow::Result<()> {
+        let seen = self.gate.scan(&mut self.panel, ENTRY, text).await?;
+        ensure!(seen.is_granted(), "not granted: {seen:?}");
+        Ok(())
+    }
+
+    /// Shows the text of a pass at the entry and expects this reason.
+    ///
+    /// # Errors
+    /// When it is granted or another reason is given.
+    pub async fn denies(
+        &mut self,
+        text: &str,
+        reason: shared::decision::DenyReason,
+    ) -> anyhow::Result<()> {
+        let seen = self.gate.scan(&mut self.panel, ENTRY, text).await?;
+        ensure!(
+            seen.denied() == Some(reason),
+            "{} was expected: {seen:?}",
+            reason.code()
+        );
+        Ok(())
+    }
+
+    /// Stops the agent in order, moves its clock, and starts it again.
+    ///
+    /// # Errors
+    /// When it does not stop or start.
+    pub async fn restart_with_clock(&mut self, ahead_s: i64) -> anyhow::Result<()> {
+        self.gate.stop().await?;
+        self.gate.set_clock(ahead_s)?;
+        self.panel = self.gate.start().await?;
+        Ok(())
+    }
+
+    /// Waits for the state's freshness to be `step`.
+    ///
+    /// # Errors
+    /// When it is not in time.
+    pub async fn becomes(&mut self, step: FreshnessStep) -> anyhow::Result<()> {
+        let stopwatch = Stopwatch::start();
+        loop {
+            let state = self.panel.state().await?;
+            if state.freshness == step {
+                return Ok(());
+            }
+            if stopwatch.elapsed() > PATIENCE {
+                bail!("{:?} and not {step:?}", state.freshness);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+}
+
+fn wiring() -> Wiring {
+    let reader = |access_point| ReaderWiring {
+        access_point,
+        source: Source::Texts,
+    };
+    Wiring {
+        readers: vec![reader(ENTRY), reader(EXIT)],
+        doors: vec![DoorWiring {
+            door: TURNSTILE,
+            sensors: Sensors::Rotation,
+            opens_after_ms: 5,
+        }],
+    }
+}
