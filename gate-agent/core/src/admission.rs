@@ -213,3 +213,6 @@ fn decide(shown: &Shown<'_>, facts: &AdmissionFacts<'_>) -> Admission {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

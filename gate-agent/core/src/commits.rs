@@ -85,6 +85,16 @@ struct Backlog {
     facts: Vec<FactChange>,
 }
 
+impl Backlog {
+    /// Of each fact the newest is enough.
+    fn keep_fact(&mut self, fact: FactChange) {
+        let kind = core::mem::discriminant(&fact);
+        self.facts
+            .retain(|known| core::mem::discriminant(known) != kind);
+        self.facts.push(fact);
+    }
+}
+
 impl Commits {
     pub(crate) fn new(durable: GateFacts) -> Self {
         Self {
@@ -165,7 +175,9 @@ impl Commits {
         if matches!(self.under_way[at].consequence, Consequence::Nothing) {
             let entry = self.remove(token)?;
             self.backlog.changes.extend(entry.draft.changes);
-            self.backlog.facts.extend(entry.draft.facts);
+            for fact in entry.draft.facts {
+                self.backlog.keep_fact(fact);
+            }
             for record in entry.draft.records {
                 self.keep_record(record);
             }

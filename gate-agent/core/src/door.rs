@@ -18,9 +18,7 @@ mod leaf;
 use alloc::{collections::BTreeSet, vec::Vec};
 
 use shared::{
-    configuration::{
-        ContactSensing, Door as DoorConfiguration, DoorKind, LockType, PassageSensing,
-    },
+    configuration::{ContactSensing, Door as DoorConfiguration, LockType, PassageSensing},
     ids::DoorId,
     journal::{DoorAlarm, DoorEvent},
     order::DoorMode,
@@ -40,6 +38,11 @@ use leaf::{Leaf, LeafChange};
 /// How long after a release an opening still belongs to it, in ms: contact, debouncing and the
 /// way to this machine take that long.
 pub(crate) const RELEASE_GRACE_MS: u64 = 1000;
+/// A leaf that opens again so soon after it closed did not: its contact bounces, or somebody holds
+/// it before it latches, in ms.
+const LEAF_BOUNCE_MS: u64 = 500;
+/// No turnstile turns for two people in so short a time, in ms.
+const ROTATION_BOUNCE_MS: u64 = 300;
 /// How long the red lamp shows, in ms.
 const DENIED_SIGNAL_MS: u64 = 2000;
 
@@ -87,6 +90,13 @@ enum ReleasedBy {
     Egress,
 }
 
+/// Did somebody go through, as far as the door can tell?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sensed {
+    Nothing,
+    Passage,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fire {
     Quiet,
@@ -96,7 +106,7 @@ enum Fire {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lamp {
     Off,
-    Granted,
+    Granted { until: Uptime },
     Denied { until: Uptime },
 }
 
@@ -110,6 +120,7 @@ pub(crate) struct Door {
     bolt: Bolt,
     leaf: Leaf,
     lamp: Lamp,
+    turned_at: Option<Uptime>,
     alarms: BTreeSet<DoorAlarm>,
     outputs: Vec<DoorOutput>,
 }
@@ -130,6 +141,7 @@ impl Door {
             fire: Fire::Quiet,
             bolt: Bolt::Locked { since: None },
             lamp: Lamp::Off,
+            turned_at: None,
             alarms: BTreeSet::new(),
             outputs: Vec::new(),
         };
@@ -170,12 +182,12 @@ impl Door {
             Permit::Pass | Permit::Staff => ReleasedBy::Grant,
             Permit::Egress => ReleasedBy::Egress,
         };
-        if by == ReleasedBy::Grant {
-            self.lamp = Lamp::Granted;
-            self.signal(DoorSignal::Granted);
-        }
         let for_ms = self.configuration.release_time_ms;
         let until = now.uptime.plus_ms(u64::from(for_ms));
+        if by == ReleasedBy::Grant {
+            self.lamp = Lamp::Granted { until };
+            self.signal(DoorSignal::Granted);
+        }
         let by = match self.bolt {
             Bolt::Held => return,
             // A running egress release is not cut short by a lockdown because a pass came too.
@@ -195,7 +207,7 @@ impl Door {
 
     /// Shows a denial.
     pub(crate) fn deny(&mut self, now: Now) {
-        if self.lamp != Lamp::Granted {
+        if !matches!(self.lamp, Lamp::Granted { .. }) {
             let until = now.uptime.plus_ms(DENIED_SIGNAL_MS);
             self.lamp = Lamp::Denied { until };
         }
@@ -224,11 +236,11 @@ impl Door {
         }
     }
 
-    pub(crate) fn handle_input(&mut self, now: Now, input: DoorInput) {
+    pub(crate) fn handle_input(&mut self, now: Now, input: DoorInput) -> Sensed {
         match input {
-            DoorInput::Opened => self.opened(now),
-            DoorInput::Closed => self.closed(),
-            DoorInput::Rotated => self.rotated(now),
+            DoorInput::Opened => return self.opened(now),
+            DoorInput::Rotated => return self.rotated(now),
+            DoorInput::Closed => self.closed(now),
             DoorInput::RequestToExit => {
                 self.event(DoorEvent::RequestToExit);
                 self.release(now, Permit::Egress);
@@ -252,6 +264,7 @@ impl Door {
                 self.command_bolt();
             }
         }
+        Sensed::Nothing
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Now) {
@@ -260,7 +273,7 @@ impl Door {
         {
             self.lock(now);
         }
-        if let Lamp::Denied { until } = self.lamp
+        if let Lamp::Granted { until } | Lamp::Denied { until } = self.lamp
             && until <= now.uptime
         {
             self.lamp_off();
@@ -281,8 +294,10 @@ impl Door {
             Bolt::Locked { .. } | Bolt::Held => None,
         };
         let lamp = match self.lamp {
-            Lamp::Denied { until } => Some((until, TimerReason::SignalEnds(self.id()))),
-            Lamp::Off | Lamp::Granted => None,
+            Lamp::Granted { until } | Lamp::Denied { until } => {
+                Some((until, TimerReason::SignalEnds(self.id())))
+            }
+            Lamp::Off => None,
         };
         earlier(earlier(bolt, lamp), self.leaf.next_timer(self.id()))
     }
@@ -359,29 +374,30 @@ impl Door {
         }
     }
 
-    fn opened(&mut self, now: Now) {
+    fn opened(&mut self, now: Now) -> Sensed {
         if self.configuration.contact == ContactSensing::Absent || self.is_open() {
-            return;
+            return Sensed::Nothing;
         }
         self.event(DoorEvent::Opened);
         if self.bolt == Bolt::Held {
             self.leaf = Leaf::open_freely();
-        } else if self.is_released(now) {
+        } else if self.is_released(now) || self.leaf.was_shut_within(now.uptime, LEAF_BOUNCE_MS) {
             self.leaf = Leaf::open_watched(now.uptime, &self.configuration);
         } else {
             self.leaf = Leaf::open_forced();
             self.raise(DoorAlarm::ForcedOpen);
         }
+        match self.configuration.passage {
+            PassageSensing::DoorContact => Sensed::Passage,
+            PassageSensing::None | PassageSensing::Rotation => Sensed::Nothing,
+        }
     }
 
-    fn closed(&mut self) {
-        if self.configuration.contact == ContactSensing::Absent || self.leaf == Leaf::Closed {
+    fn closed(&mut self, now: Now) {
+        if self.configuration.contact == ContactSensing::Absent || !self.leaf.shut(now.uptime) {
             return;
         }
-        if self.is_open() {
-            self.event(DoorEvent::Closed);
-        }
-        self.leaf = Leaf::Closed;
+        self.event(DoorEvent::Closed);
         for alarm in [
             DoorAlarm::ForcedOpen,
             DoorAlarm::HeldOpenSoon,
@@ -391,11 +407,19 @@ impl Door {
         }
     }
 
-    fn rotated(&mut self, now: Now) {
-        if self.configuration.kind == DoorKind::Turnstile && !self.is_released(now) {
+    fn rotated(&mut self, now: Now) -> Sensed {
+        let before = self.turned_at.replace(now.uptime);
+        if before.is_some_and(|at| now.uptime.since_ms(at) < ROTATION_BOUNCE_MS) {
+            return Sensed::Nothing;
+        }
+        if !self.is_released(now) {
             // A turnstile has no leaf that could be closed again: the alarm is a moment.
             self.raise(DoorAlarm::ForcedOpen);
             self.end(DoorAlarm::ForcedOpen);
+        }
+        match self.configuration.passage {
+            PassageSensing::Rotation => Sensed::Passage,
+            PassageSensing::None | PassageSensing::DoorContact => Sensed::Nothing,
         }
     }
 
@@ -436,7 +460,7 @@ impl Door {
             since: Some(now.uptime),
         };
         self.command(DoorCommand::Lock);
-        if self.lamp == Lamp::Granted {
+        if matches!(self.lamp, Lamp::Granted { .. }) {
             self.lamp_off();
         }
     }
@@ -496,26 +520,5 @@ impl Door {
 
     fn event(&mut self, event: DoorEvent) {
         self.outputs.push(DoorOutput::Event(event));
-    }
-}
-
-/// Does this input settle a grant at a door that senses passages so?
-pub(crate) fn settles(sensing: PassageSensing, input: DoorInput) -> bool {
-    match (sensing, input) {
-        (PassageSensing::DoorContact, DoorInput::Opened)
-        | (PassageSensing::Rotation, DoorInput::Rotated) => true,
-        (
-            PassageSensing::None | PassageSensing::DoorContact | PassageSensing::Rotation,
-            DoorInput::Opened
-            | DoorInput::Closed
-            | DoorInput::Rotated
-            | DoorInput::RequestToExit
-            | DoorInput::TamperRaised
-            | DoorInput::TamperEnded
-            | DoorInput::FireRaised
-            | DoorInput::FireEnded
-            | DoorInput::FaultRaised
-            | DoorInput::FaultEnded,
-        ) => false,
     }
 }

@@ -6,6 +6,7 @@
 mod committing;
 mod documents;
 mod doors;
+mod forgetting;
 mod guarding;
 mod panel;
 mod recent;
@@ -95,6 +96,7 @@ pub struct Gate {
     faults: Faults,
     link: Link,
     started_at: Uptime,
+    forget_at: Uptime,
     actions: VecDeque<Action>,
     shown: Option<PanelState>,
 }

@@ -49,6 +49,10 @@ impl Presences {
         Some(before)
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Presence> + '_ {
+        self.by_subject.values()
+    }
+
     pub(crate) fn inside(&self, area: AreaId) -> u32 {
         self.inside.get(&area).copied().unwrap_or(0)
     }

@@ -4,7 +4,7 @@
 use alloc::{collections::BTreeMap, vec::Vec};
 
 use shared::{
-    ids::{DocumentNumber, DoorId, PassId, ScanId},
+    ids::{AreaId, DocumentNumber, DoorId, PassId, ScanId},
     order::DoorMode,
     time::UtcSeconds,
 };
@@ -110,10 +110,18 @@ impl Remembered {
 
     /// What stays behind when a grant was not taken: presence and use count as they were, unless
     /// the subject has moved on since. The newest accepted proof stays accepted.
-    pub(crate) fn changes_when_not_taken(&self, reservation: &Reservation) -> Vec<MemoryChange> {
+    /// `to` is where the grant would have led.
+    pub(crate) fn changes_when_not_taken(
+        &self,
+        reservation: &Reservation,
+        to: Option<AreaId>,
+    ) -> Vec<MemoryChange> {
         let mut changes = Vec::new();
+        let is_by_this = |presence: Presence| {
+            presence.since == reservation.at && to.is_none_or(|to| presence.area == to)
+        };
         let current = self.presences.get(reservation.subject);
-        if current.is_some_and(|presence| presence.since == reservation.at) {
+        if current.is_some_and(is_by_this) {
             // The roster may have come to know the holder in between: then `before` is the pass's.
             let is_same = |before: &Presence| before.subject == reservation.subject;
             if !reservation.before.as_ref().is_some_and(is_same) {
@@ -157,7 +165,7 @@ impl FactChange {
 #[cfg(test)]
 mod tests {
     use shared::{
-        ids::{AccessPointId, AreaId, HolderNumber, Kid, Serial},
+        ids::{AccessPointId, HolderNumber, Kid, Serial},
         order::Subject,
         time::UtcSeconds,
     };
@@ -223,7 +231,7 @@ mod tests {
         for change in changes {
             memory.apply(change);
         }
-        for change in memory.changes_when_not_taken(&reservation) {
+        for change in memory.changes_when_not_taken(&reservation, Some(AreaId(1))) {
             memory.apply(change);
         }
         assert_eq!(memory.presences.get(SUBJECT), Some(presence(0, 5)));
@@ -239,7 +247,7 @@ mod tests {
             memory.apply(change);
         }
         memory.apply(MemoryChange::SetPresence(presence(2, 60)));
-        for change in memory.changes_when_not_taken(&reservation) {
+        for change in memory.changes_when_not_taken(&reservation, Some(AreaId(1))) {
             memory.apply(change);
         }
         assert_eq!(memory.presences.get(SUBJECT), Some(presence(2, 60)));

@@ -209,16 +209,8 @@ impl Bench {
 
     pub(crate) fn show_all(&mut self, at: AccessPointId, texts: &[&str]) -> Option<Decided> {
         let seen = self.log.len();
-        self.gate.handle_texts(
-            self.now,
-            TextsRead {
-                access_point: at,
-                texts: texts.iter().map(|text| (*text).to_owned()).collect(),
-                taken_at: self.now.uptime,
-                end: PresentationEnd::SourceHasNoMoreFrames,
-                source: None,
-            },
-        );
+        self.gate
+            .handle_texts(self.now, picture(self.now, at, texts));
         self.run();
         self.log[seen..]
             .iter()
@@ -310,5 +302,16 @@ pub(crate) fn loaded(identity: Identity, store: &Store) -> Loaded {
         memory: store.memory.clone(),
         documents: store.documents.clone(),
         agent_version: "0.1.0".into(),
+    }
+}
+
+/// One picture, taken now, behind which no more frames come.
+pub(crate) fn picture(now: Now, at: AccessPointId, texts: &[&str]) -> TextsRead {
+    TextsRead {
+        access_point: at,
+        texts: texts.iter().map(|text| (*text).to_owned()).collect(),
+        taken_at: now.uptime,
+        end: PresentationEnd::SourceHasNoMoreFrames,
+        source: None,
     }
 }

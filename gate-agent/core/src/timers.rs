@@ -22,6 +22,8 @@ pub enum TimerReason {
     RefusalsDue(AccessPointId),
     /// The ladder of freshness reaches its next step.
     FreshnessStep,
+    /// Old whereabouts are forgotten.
+    ForgetPresences,
     /// What the store did not take is offered again.
     StorageRetry,
 }

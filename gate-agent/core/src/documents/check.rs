@@ -352,8 +352,12 @@ impl Documents {
                 let found = id.number;
                 Err(Problem::OlderThanHeld { held, found })
             }
-            // A floor without the document: the bytes may be the very ones that were damaged.
-            Some(held) if id.number == held && !self.is_floor_alone(kind, known) => {
+            // A floor without the document: the bytes may be the very ones that were damaged. An
+            // order is done and not to be done again.
+            Some(held)
+                if id.number == held
+                    && (kind == StoredKind::Order || !self.is_floor_alone(kind, known)) =>
+            {
                 Err(Problem::OtherBytes(held))
             }
             Some(_) | None => Ok(id),

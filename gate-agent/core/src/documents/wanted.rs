@@ -64,6 +64,12 @@ impl Documents {
             && self.holds_order_of(heads)
     }
 
+    /// The newest order that was taken, whether or not it is still at hand.
+    fn newest_order(&self) -> Option<DocumentNumber> {
+        let held = self.order.map(|order| order.number);
+        held.max(self.floors.get(&StoredKind::Order).copied())
+    }
+
     fn holds(&self, name: DocumentName, newest: NumberAndDigest) -> bool {
         self.held(StoredKind::Named(name))
             .is_some_and(|held| held == newest || held.number > newest.number)
@@ -73,7 +79,7 @@ impl Documents {
         let Some(newest) = heads.order else {
             return true;
         };
-        self.order.is_some_and(|held| held.number >= newest.number)
+        self.newest_order() >= Some(newest.number)
     }
 }
 

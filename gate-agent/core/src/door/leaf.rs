@@ -10,8 +10,17 @@ use crate::timers::TimerReason;
 pub(crate) enum Leaf {
     /// No contact, or it has not spoken yet.
     Unknown,
-    Closed,
+    Closed(Shut),
     Open(Opening),
+}
+
+/// How the leaf came to be shut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shut {
+    /// After an opening that was permitted.
+    AfterUse { at: Uptime },
+    /// After a forced one, or nobody saw.
+    Otherwise,
 }
 
 /// How the leaf came to be open.
@@ -57,6 +66,30 @@ impl Leaf {
         Leaf::Open(Opening::Free)
     }
 
+    /// The contact says shut. False when it was already.
+    pub(crate) fn shut(&mut self, now: Uptime) -> bool {
+        let (shut, changes) = match *self {
+            Leaf::Open(
+                Opening::Watched { .. }
+                | Opening::PreAlarm { .. }
+                | Opening::HeldOpen
+                | Opening::Free,
+            ) => (Shut::AfterUse { at: now }, true),
+            Leaf::Open(Opening::Forced) => (Shut::Otherwise, true),
+            Leaf::Unknown => (Shut::Otherwise, false),
+            Leaf::Closed(shut) => (shut, false),
+        };
+        *self = Leaf::Closed(shut);
+        changes
+    }
+
+    pub(crate) fn was_shut_within(&self, now: Uptime, ms: u64) -> bool {
+        match *self {
+            Leaf::Closed(Shut::AfterUse { at }) => now.since_ms(at) <= ms,
+            Leaf::Closed(Shut::Otherwise) | Leaf::Open(_) | Leaf::Unknown => false,
+        }
+    }
+
     /// The lock is kept released from now on. True when an opening was watched until now.
     pub(crate) fn becomes_free(&mut self) -> bool {
         match self {
@@ -65,7 +98,7 @@ impl Leaf {
                 true
             }
             // A forced opening stays an alarm until the leaf is shut.
-            Leaf::Open(Opening::Forced | Opening::Free) | Leaf::Closed | Leaf::Unknown => false,
+            Leaf::Open(Opening::Forced | Opening::Free) | Leaf::Closed(_) | Leaf::Unknown => false,
         }
     }
 
@@ -91,7 +124,7 @@ impl Leaf {
                 *self = Leaf::Open(Opening::PreAlarm { held_open_at });
                 LeafChange::SoonHeldOpen
             }
-            Leaf::Open(_) | Leaf::Closed | Leaf::Unknown => LeafChange::None,
+            Leaf::Open(_) | Leaf::Closed(_) | Leaf::Unknown => LeafChange::None,
         }
     }
 
@@ -104,7 +137,7 @@ impl Leaf {
                 Some((held_open_at, TimerReason::HeldOpen(door)))
             }
             Leaf::Open(Opening::HeldOpen | Opening::Forced | Opening::Free)
-            | Leaf::Closed
+            | Leaf::Closed(_)
             | Leaf::Unknown => None,
         }
     }
@@ -112,7 +145,7 @@ impl Leaf {
     pub(crate) fn position(&self) -> DoorPosition {
         match self {
             Leaf::Unknown => DoorPosition::Unknown,
-            Leaf::Closed => DoorPosition::Closed,
+            Leaf::Closed(_) => DoorPosition::Closed,
             Leaf::Open(_) => DoorPosition::Open,
         }
     }

@@ -63,7 +63,12 @@ impl Gate {
         match self.documents.check(name, &bytes, known) {
             Ok(Checked::AtHand) => {}
             Ok(Checked::New(incoming, id)) => {
-                let draft = self.document_draft(now, kind, id, bytes);
+                let mut draft = self.document_draft(now, kind, id, bytes);
+                if let Incoming::TrustList(list) = &incoming {
+                    let made_at = list.document().header.made_at;
+                    let mark = self.commits.facts().mark.max(made_at);
+                    draft.facts.push(FactChange::Mark(mark));
+                }
                 self.commit(draft, Consequence::Document(incoming));
             }
             Err(problem) => return Err(self.refuse_document(now, kind, problem)),
@@ -353,7 +358,9 @@ impl Gate {
             }
             OrderAction::EndLockdown => draft.facts.push(FactChange::Lockdown(Lockdown::Off)),
             OrderAction::SetDoorMode { door, mode } => {
-                draft.changes.push(MemoryChange::SetDoorMode(door, mode));
+                if self.doors.contains_key(&door) {
+                    draft.changes.push(MemoryChange::SetDoorMode(door, mode));
+                }
             }
             OrderAction::Release { .. } => {}
             OrderAction::Forgive { subject } => {
@@ -460,8 +467,11 @@ impl Gate {
             | DocumentProblem::Rewritten { .. }
             | DocumentProblem::OtherNonce => None,
         };
-        if let Some(behind) = behind {
+        if let Some(behind) = behind
+            && behind != self.documents.behind
+        {
             self.documents.behind = behind;
+            self.actions.push_back(Action::Pull);
         }
     }
 }

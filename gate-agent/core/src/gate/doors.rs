@@ -10,11 +10,11 @@ use shared::{
     time::Now,
 };
 
-use super::Gate;
+use super::{Gate, scanning::access_point_of};
 use crate::{
     action::Action,
     commits::{Committed, Consequence, Draft},
-    door::{Door, DoorOutput, RELEASE_GRACE_MS, settles},
+    door::{Door, DoorOutput, RELEASE_GRACE_MS, Sensed},
     input::DoorInput,
     memory::MemoryChange,
     passage::OpenPassage,
@@ -29,9 +29,9 @@ impl Gate {
             return;
         };
         let sensing = machine.configuration().passage;
-        machine.handle_input(now, input);
+        let sensed = machine.handle_input(now, input);
         self.flush_doors(now);
-        if settles(sensing, input) {
+        if sensed == Sensed::Passage {
             for scan in self.passages.taken(door, sensing) {
                 self.settle(now, scan, PassageOutcome::Taken);
             }
@@ -92,13 +92,17 @@ impl Gate {
         let Some(reservation) = self.memory.reservation(scan).copied() else {
             return;
         };
+        let to = self
+            .configuration()
+            .and_then(|it| access_point_of(it, reservation.access_point))
+            .map(|point| point.to);
         let mut changes = match outcome {
             PassageOutcome::Taken | PassageOutcome::UnknownCountedTaken => Vec::new(),
             PassageOutcome::NotTaken | PassageOutcome::UnknownCountedNotTaken => {
                 if let Some(reader) = self.readers.get_mut(&reservation.access_point) {
                     reader.repeat.forget_scan(scan);
                 }
-                self.memory.changes_when_not_taken(&reservation)
+                self.memory.changes_when_not_taken(&reservation, to)
             }
         };
         changes.push(MemoryChange::CloseReservation(scan));

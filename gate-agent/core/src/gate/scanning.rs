@@ -14,7 +14,7 @@ use shared::{
     pass::{Presentation, VerifiedPass, verify_pass},
     policy::SecondPersonPolicy,
     time::{Now, Uptime, UtcSeconds},
-    trust_list::TrustedIssuers,
+    trust_list::{IssuerKeyState, TrustedIssuers},
 };
 
 use super::{Gate, recent::RecentScan};
@@ -93,7 +93,13 @@ impl Gate {
                 problem: Some(super::timing::shortened(&problem, 512)),
             };
             self.tell(now, [event].to_vec());
-            self.record_decision(now, access_point, pending, None, gate_fault());
+            self.record_decision(
+                now,
+                access_point,
+                pending,
+                None,
+                denied(DenyReason::GateFault),
+            );
         }
         self.finish(now);
     }
@@ -217,8 +223,13 @@ impl Gate {
             return;
         };
         reader.several_since = None;
-        if let Some(reason) = reader.looking.read(read.taken_at, texts, read.end) {
-            self.refuse(now, read, reason);
+        match reader.looking.read(read.taken_at, texts, read.end) {
+            Some(reason) => self.refuse(now, read, reason),
+            None if read.end == PresentationEnd::SourceHasNoMoreFrames && read.texts.is_empty() => {
+                let problem = "no code in the picture: hold it closer and still".into();
+                self.show_unreadable(read.access_point, problem, read.source.clone());
+            }
+            None => {}
         }
     }
 
@@ -273,12 +284,27 @@ impl Gate {
         lookup: Lookup,
     ) {
         let subject = subject_of(&pending.pass, lookup.holder.as_ref());
-        let admission = match self.admission_facts(now, access_point, &pending, subject, &lookup) {
-            Some(facts) => admit(&pending.pass, &facts),
-            None => gate_fault(),
+        let withdrawn = self.withdrawn_since(&pending.pass);
+        let facts = self.admission_facts(now, access_point, &pending, subject, &lookup);
+        let admission = match (withdrawn, facts) {
+            (Some(reason), _) => denied(reason),
+            (None, Some(facts)) => admit(&pending.pass, &facts),
+            (None, None) => denied(DenyReason::GateFault),
         };
         self.note_first_person(now, access_point, subject, &admission);
         self.record_decision(now, access_point, pending, lookup.holder, admission);
+    }
+
+    /// A trust list may have come into force since the pass was verified.
+    fn withdrawn_since(&self, pass: &VerifiedPass) -> Option<DenyReason> {
+        let trust = self.documents.trust.as_ref();
+        match trust.and_then(|trust| trust.issuers.get(pass.id().kid)) {
+            None => Some(DenyReason::IssuerUnknown),
+            Some(issuer) if issuer.state == IssuerKeyState::Revoked => {
+                Some(DenyReason::IssuerKeyRevoked)
+            }
+            Some(_) => None,
+        }
     }
 
     /// None when the configuration no longer has the access point.
@@ -629,7 +655,7 @@ impl Gate {
 
     /// The record was not written: nothing is granted.
     pub(super) fn scan_not_recorded(&mut self, now: Now, mut scan: DecidedScan) {
-        let fault = gate_fault();
+        let fault = denied(DenyReason::GateFault);
         let mut decided = scan.decided.clone();
         decided.decision = fault.decision;
         decided.also = Vec::new();
@@ -712,9 +738,9 @@ fn rank(presentation: Presentation) -> u8 {
     }
 }
 
-fn gate_fault() -> Admission {
+fn denied(reason: DenyReason) -> Admission {
     Admission {
-        decision: Decision::Deny(DenyReason::GateFault),
+        decision: Decision::Deny(reason),
         also: Vec::new(),
         alerts: Vec::new(),
         offer: GuardOffer::None,

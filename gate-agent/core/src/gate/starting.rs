@@ -13,7 +13,7 @@ use shared::{
     time::Now,
 };
 
-use super::{Gate, Loaded, RecentScans, RefusedDocuments, Storage};
+use super::{Gate, Loaded, RecentScans, RefusedDocuments, Storage, scanning::access_point_of};
 use crate::{
     action::{StoredDocument, StoredKind},
     commits::{Commits, Consequence, Draft, Faults},
@@ -79,12 +79,14 @@ impl Gate {
             faults: Faults::new(),
             link: Link::Down,
             started_at: now.uptime,
+            forget_at: now.uptime,
             actions: VecDeque::new(),
             shown: None,
         };
         gate.step = gate.freshness(now);
         gate.install_doors(now);
         gate.record_start(now, agent_version, refused);
+        gate.forget_old_presences(now);
         gate.finish(now);
         Ok(gate)
     }
@@ -161,9 +163,13 @@ impl Gate {
         let outcome = match policy {
             UnknownOutcomePolicy::CountAsTaken => PassageOutcome::UnknownCountedTaken,
             UnknownOutcomePolicy::CountAsNotTaken => {
+                let to = self
+                    .configuration()
+                    .and_then(|it| access_point_of(it, reservation.access_point))
+                    .map(|point| point.to);
                 draft
                     .changes
-                    .extend(self.memory.changes_when_not_taken(reservation));
+                    .extend(self.memory.changes_when_not_taken(reservation, to));
                 PassageOutcome::UnknownCountedNotTaken
             }
         };

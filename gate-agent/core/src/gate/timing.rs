@@ -41,6 +41,7 @@ impl Gate {
             })
             .collect();
         self.tell(now, counted);
+        self.forget_old_presences(now);
         self.retry_storage(now);
         self.finish(now);
     }
@@ -121,6 +122,7 @@ impl Gate {
             storage,
             self.passages.next_timer(),
             self.refusals.next_timer(),
+            Some(self.forget_timer()),
         ]
         .into_iter()
         .chain(doors)
