@@ -312,24 +312,33 @@ impl TestCentral {
     /// # Panics
     /// When the answer's body breaks off.
     pub async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self
-            .router
-            .clone()
-            .oneshot(request)
-            .await
-            .expect("a router never fails");
-        let (parts, body) = response.into_parts();
-        let bytes = to_bytes(body, usize::MAX)
-            .await
-            .expect("a whole body")
-            .to_vec();
-        Answer {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            text: String::from_utf8_lossy(&bytes).into_owned(),
-            json: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
-            bytes,
-        }
+        send(self.router(), request).await
+    }
+
+    /// Its routes, for a request in a task of its own.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+}
+
+/// Sends a request to routes.
+///
+/// # Panics
+/// When the answer's body breaks off.
+pub async fn send(router: Router, request: Request<Body>) -> Answer {
+    let response = router.oneshot(request).await.expect("a router never fails");
+    let (parts, body) = response.into_parts();
+    let bytes = to_bytes(body, usize::MAX)
+        .await
+        .expect("a whole body")
+        .to_vec();
+    Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        text: String::from_utf8_lossy(&bytes).into_owned(),
+        json: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        bytes,
     }
 }
 

@@ -34,6 +34,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "0005_publication.sql",
         sql: include_str!("../../../migrations/central/0005_publication.sql"),
     },
+    Migration {
+        number: 6,
+        name: "0006_journal_partitions.sql",
+        sql: include_str!("../../../migrations/central/0006_journal_partitions.sql"),
+    },
 ];
 
 /// Two centrals that start at once wait for each other here. Any number serves that nothing else

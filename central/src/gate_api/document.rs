@@ -161,3 +161,179 @@ fn make(older: Option<&Stored>, newest: Stored) -> Result<Vec<u8>, Malformed> {
         .filter(|delta| delta.len() < whole.len())
         .unwrap_or(whole))
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::{
+        document,
+        document::Header,
+        gate_api::{API_VERSION, path, read},
+        ids::{CentralEpoch, Kid},
+        keys::KeyRing,
+        status_list::StatusSets,
+        time::UtcSeconds,
+    };
+
+    use super::*;
+    use crate::{
+        keys::PrivateKey,
+        testing::{self, Answer, Site, TestCentral, TestGate},
+    };
+
+    const KID: Kid = Kid([1; 8]);
+
+    async fn ready() -> (TestCentral, Site, TestGate) {
+        let central = testing::central().await;
+        let site = central.site().await;
+        let gate = central.enrolled(&site).await;
+        central.issuer_key(&site, KID).await;
+        (central, site, gate)
+    }
+
+    fn number(n: u64) -> DocumentNumber {
+        DocumentNumber {
+            epoch: CentralEpoch(1),
+            n,
+        }
+    }
+
+    async fn ask(
+        central: &TestCentral,
+        gate: &mut TestGate,
+        name: DocumentName,
+        have: Option<u64>,
+    ) -> Answer {
+        let request = DocumentRequest {
+            version: API_VERSION,
+            name,
+            have: have.map(number),
+        };
+        gate.send(central, path::DOCUMENT, &request).await
+    }
+
+    fn whole(bytes: &[u8]) -> DocumentAnswer {
+        DocumentAnswer::Whole(bytes.to_vec().into())
+    }
+
+    fn status_list(n: u64, revoked: &[u32]) -> (StatusList, Vec<u8>) {
+        let header = Header {
+            number: number(n),
+            made_at: UtcSeconds(1_788_249_600),
+            expires_at: UtcSeconds(1_788_249_600 + 86_400),
+        };
+        let sets = StatusSets {
+            revoked: revoked.to_vec(),
+            suspended: vec![],
+        };
+        let list = sets.to_list(header, KID);
+        let signed = document::sign(&list, &PrivateKey::from_seed(&[13; 32])).unwrap();
+        (list, signed)
+    }
+
+    #[tokio::test]
+    async fn a_list_that_changed_a_little_comes_as_a_delta_and_else_whole() {
+        let (central, _, mut gate) = ready().await;
+        let many: Vec<u32> = (0..5_000).map(|i| i * 3).collect();
+        let (older, older_signed) = status_list(1, &many);
+        let (_, newer) = status_list(2, &[&many[..], &[20_000]].concat());
+        let subject = Subject::Issuer(KID);
+        for (n, bytes) in [(1, &older_signed), (2, &newer)] {
+            central
+                .store(StatusList::EXTERNAL_DATA, subject, n, bytes)
+                .await;
+        }
+        let name = DocumentName::StatusList(KID);
+        for have in [None, Some(0)] {
+            let answer = ask(&central, &mut gate, name, have).await;
+            assert_eq!(read(&answer.bytes), Ok(whole(&newer)));
+        }
+        // The second comes from memory.
+        for _ in 0..2 {
+            let answer = ask(&central, &mut gate, name, Some(1)).await;
+            let Ok(DocumentAnswer::Delta(delta)) = read(&answer.bytes) else {
+                panic!("no delta, status {}", answer.status);
+            };
+            assert!(
+                answer.bytes.len() < newer.len() / 4,
+                "{}",
+                answer.bytes.len()
+            );
+            assert_eq!(delta.apply(&older).unwrap(), newer);
+        }
+        let ring = KeyRing::new(&[PrivateKey::from_seed(&[13; 32]).public()]).unwrap();
+        assert!(document::open::<StatusList>(&newer, &ring).is_ok());
+        for have in [2, 3] {
+            let answer = ask(&central, &mut gate, name, Some(have)).await;
+            assert_eq!(read(&answer.bytes), Ok(DocumentAnswer::NothingNewer));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_delta_that_would_be_larger_than_the_list_is_not_sent() {
+        let (central, _, mut gate) = ready().await;
+        let many: Vec<u32> = (0..5_000).map(|i| i * 3).collect();
+        let subject = Subject::Issuer(KID);
+        let (_, older) = status_list(1, &many);
+        let (_, newer) = status_list(2, &[7]);
+        for (n, bytes) in [(1, &older), (2, &newer)] {
+            central
+                .store(StatusList::EXTERNAL_DATA, subject, n, bytes)
+                .await;
+        }
+        let answer = ask(&central, &mut gate, DocumentName::StatusList(KID), Some(1)).await;
+        assert_eq!(read(&answer.bytes), Ok(whole(&newer)));
+    }
+
+    #[tokio::test]
+    async fn root_sets_come_one_after_the_other_and_everything_else_as_the_newest() {
+        let (central, site, mut gate) = ready().await;
+        let own = Subject::Gate(site.gate_id);
+        for n in [2, 3] {
+            let bytes = format!("root set {n}");
+            central
+                .store(
+                    RootSet::EXTERNAL_DATA,
+                    Subject::Central,
+                    n,
+                    bytes.as_bytes(),
+                )
+                .await;
+            let bytes = format!("roster {n}");
+            central
+                .store(Roster::EXTERNAL_DATA, own, n, bytes.as_bytes())
+                .await;
+        }
+        for (name, have, expected) in [
+            (DocumentName::RootSet, Some(1), whole(b"root set 2")),
+            (DocumentName::RootSet, Some(2), whole(b"root set 3")),
+            (DocumentName::RootSet, Some(3), DocumentAnswer::NothingNewer),
+            (DocumentName::Roster, None, whole(b"roster 3")),
+            (DocumentName::Roster, Some(1), whole(b"roster 3")),
+            (DocumentName::Roster, Some(3), DocumentAnswer::NothingNewer),
+            (DocumentName::Configuration, None, whole(b"a configuration")),
+        ] {
+            let answer = ask(&central, &mut gate, name, have).await;
+            assert_eq!(read(&answer.bytes), Ok(expected), "{name:?} after {have:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn lists_of_another_school_are_not_found_even_when_they_are_kept_in_memory() {
+        let (central, _, mut gate) = ready().await;
+        let (_, signed) = status_list(1, &[1]);
+        let subject = Subject::Issuer(KID);
+        central
+            .store(StatusList::EXTERNAL_DATA, subject, 1, &signed)
+            .await;
+        let name = DocumentName::StatusList(KID);
+        assert_eq!(ask(&central, &mut gate, name, None).await.status, 200);
+        let other = central.site().await;
+        let claim = central.claim(&other).await;
+        let mut stranger = central.enrol(&claim, 99).await;
+        let refusal = ask(&central, &mut stranger, name, None).await.refusal();
+        assert_eq!(refusal.code, RefusalCode::NotFound);
+        let unknown = DocumentName::IssuedList(Kid([9; 8]));
+        let refusal = ask(&central, &mut gate, unknown, None).await.refusal();
+        assert_eq!(refusal.code, RefusalCode::NotFound);
+    }
+}

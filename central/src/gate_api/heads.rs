@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     app::{App, SharedApp},
-    changes::Woken,
+    changes::{Waiting, Woken},
     db::{
         gate_heads::{self, NewestDocuments},
         signed_documents,
@@ -69,21 +69,46 @@ pub async fn post(
         .map_err(|_| {
             Refused::busy("Too many gates wait for news: ask again later, without waiting.")
         })?;
+    note_waiters(&app);
+    let outcome = wait_for_news(&app, &gate, &waiting, known, wait).await;
+    drop(waiting);
+    note_waiters(&app);
+    match outcome? {
+        Some(heads) => Ok(answer(heads)),
+        None => finished(make(&app, &gate, When::Now).await?),
+    }
+}
+
+fn note_waiters(app: &App) {
+    let waiters = i64::try_from(app.changes.waiters()).unwrap_or(i64::MAX);
+    app.metrics.gates.long_polls.set(waiters);
+}
+
+/// Heads that say more than those of number `known`; `None` when the wait ends before there are
+/// any.
+async fn wait_for_news(
+    app: &App,
+    gate: &Gate,
+    waiting: &Waiting,
+    known: DocumentNumber,
+    wait: Duration,
+) -> Result<Option<Vec<u8>>, Refused> {
     let deadline = tokio::time::Instant::now() + wait;
     loop {
-        if let Some(heads) = make(&app, &gate, When::Newer(known)).await? {
-            return Ok(answer(heads));
+        if let Some(heads) = make(app, gate, When::Newer(known)).await? {
+            return Ok(Some(heads));
         }
         tokio::select! {
             woken = waiting.woken() => match woken {
                 Woken::ByChange => {}
-                Woken::ByLaterWait => break,
+                Woken::ByLaterWait => {
+                    return Err(Refused::busy("A later request for heads took this one's place."));
+                }
             },
-            () = tokio::time::sleep_until(deadline) => break,
-            () = app.shutdown.requested() => break,
+            () = tokio::time::sleep_until(deadline) => return Ok(None),
+            () = app.shutdown.requested() => return Ok(None),
         }
     }
-    finished(make(&app, &gate, When::Now).await?)
 }
 
 fn finished(heads: Option<Vec<u8>>) -> Result<Response, Refused> {
@@ -158,4 +183,239 @@ fn unnumbered(gate: &Gate, newest: NewestDocuments) -> Result<Heads, Refused> {
         order: newest.order,
         issuers: newest.issuers,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{
+        configuration::Configuration,
+        document::{self, SignedKind as _},
+        gate_api::path,
+        ids::Kid,
+        issued_list::IssuedList,
+        order::Order,
+        roster::Roster,
+        status_list::StatusList,
+    };
+
+    use super::*;
+    use crate::{
+        changes::{self, Change},
+        db::signed_documents::Subject,
+        testing::{self, Answer, Site, TestCentral, TestGate},
+    };
+
+    async fn ready() -> (TestCentral, Site, TestGate) {
+        let central = testing::central().await;
+        let site = central.site().await;
+        let gate = central.enrolled(&site).await;
+        (central, site, gate)
+    }
+
+    fn opened(answer: &Answer) -> Heads {
+        assert_eq!(answer.status, 200, "{}", answer.refusal().detail);
+        document::open::<Heads>(&answer.bytes, &TestCentral::statement_ring())
+            .expect("signed heads")
+            .into_document()
+    }
+
+    async fn ask(
+        central: &TestCentral,
+        gate: &mut TestGate,
+        known: Option<DocumentNumber>,
+    ) -> Heads {
+        let message = gate.heads_request(known);
+        opened(&gate.send(central, path::HEADS, &message).await)
+    }
+
+    /// A long poll that is under way, in a task of its own.
+    fn poll(
+        central: &TestCentral,
+        gate: &mut TestGate,
+        known: DocumentNumber,
+        wait_s: u64,
+    ) -> tokio::task::JoinHandle<(Answer, Duration)> {
+        let message = HeadsRequest {
+            wait_s,
+            ..gate.heads_request(Some(known))
+        };
+        let request = gate.request(central, path::HEADS, cbor::encode(&message));
+        let (app, router) = (central.app.clone(), central.router());
+        tokio::spawn(async move {
+            let stopwatch = app.clock.stopwatch();
+            let answer = testing::send(router, request).await;
+            (answer, stopwatch.elapsed())
+        })
+    }
+
+    async fn until_waiting(central: &TestCentral, count: usize) {
+        while central.app.changes.waiters() != count {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        // It looks once more after it has begun to wait.
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+
+    async fn publish(central: &TestCentral, kind: &str, subject: Subject, n: i64) {
+        let bytes = format!("{kind} {n}");
+        central.store(kind, subject, n, bytes.as_bytes()).await;
+    }
+
+    #[tokio::test]
+    async fn heads_name_the_newest_of_everything_and_their_number_counts_up() {
+        let (central, site, mut gate) = ready().await;
+        let own = Subject::Gate(site.gate_id);
+        let first = ask(&central, &mut gate, None).await;
+        assert_eq!(first.header.number.n, 1);
+        assert_eq!((first.roster, first.order), (None, None));
+        assert!(first.issuers.is_empty());
+        let [full, half] = [Kid([1; 8]), Kid([2; 8])];
+        for kid in [full, half] {
+            central.issuer_key(&site, kid).await;
+        }
+        for (kind, subject, n) in [
+            (Configuration::EXTERNAL_DATA, own, 2),
+            (Roster::EXTERNAL_DATA, own, 1),
+            (Order::EXTERNAL_DATA, own, 7),
+            (StatusList::EXTERNAL_DATA, Subject::Issuer(full), 3),
+            (IssuedList::EXTERNAL_DATA, Subject::Issuer(full), 4),
+            (StatusList::EXTERNAL_DATA, Subject::Issuer(half), 1),
+        ] {
+            publish(&central, kind, subject, n).await;
+        }
+        let heads = ask(&central, &mut gate, None).await;
+        assert_eq!(heads.header.number.n, 2);
+        assert_eq!(heads.configuration.number.n, 2);
+        assert_eq!(heads.roster.map(|newest| newest.number.n), Some(1));
+        assert_eq!(heads.order.map(|newest| newest.number.n), Some(7));
+        let issuers: Vec<_> = heads
+            .issuers
+            .iter()
+            .map(|key| (key.kid, key.status_list.number.n, key.issued_list.number.n))
+            .collect();
+        assert_eq!(issuers, [(full, 3, 4)]);
+        let bytes = format!("{} 3", StatusList::EXTERNAL_DATA);
+        assert_eq!(
+            heads.issuers[0].status_list.digest,
+            sha256(bytes.as_bytes())
+        );
+    }
+
+    #[tokio::test]
+    async fn a_gate_is_told_at_once_when_it_does_not_hold_the_last_heads() {
+        let (central, site, mut gate) = ready().await;
+        let first = ask(&central, &mut gate, None).await.header.number;
+        let second = ask(&central, &mut gate, None).await.header.number;
+        // It holds the first, whose content is the same: but the second is what it was given.
+        let (answer, _) = poll(&central, &mut gate, first, 60).await.unwrap();
+        let heads = opened(&answer);
+        assert_eq!(heads.header.number.n, second.n + 1);
+        publish(
+            &central,
+            Roster::EXTERNAL_DATA,
+            Subject::Gate(site.gate_id),
+            1,
+        )
+        .await;
+        let (answer, _) = poll(&central, &mut gate, heads.header.number, 60)
+            .await
+            .unwrap();
+        assert!(opened(&answer).roster.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_gate_that_waits_hears_of_a_change_within_moments() {
+        let (central, site, mut gate) = ready().await;
+        let shutdown = central.app.shutdown.clone();
+        let pass_on = central.app.changes.clone();
+        let listener = tokio::spawn(pass_on.pass_on(central.database.owner.clone(), shutdown));
+        let known = ask(&central, &mut gate, None).await.header.number;
+        let under_way = poll(&central, &mut gate, known, 60);
+        until_waiting(&central, 1).await;
+        publish(
+            &central,
+            Roster::EXTERNAL_DATA,
+            Subject::Gate(site.gate_id),
+            1,
+        )
+        .await;
+        assert!(!under_way.is_finished(), "nobody has announced it yet");
+        let stopwatch = central.app.clock.stopwatch();
+        let transaction = central.app.db.begin_across_schools().await.unwrap();
+        changes::announce(&transaction, Change::School(site.school_id))
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+        let (answer, _) = under_way.await.unwrap();
+        let waited = stopwatch.elapsed();
+        assert!(opened(&answer).roster.is_some());
+        assert!(waited < Duration::from_millis(500), "{waited:?}");
+        assert_eq!(central.app.changes.waiters(), 0);
+        central.app.shutdown.request();
+        listener.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn word_that_changes_nothing_for_a_gate_leaves_it_waiting() {
+        let (central, _, mut gate) = ready().await;
+        let known = ask(&central, &mut gate, None).await.header.number;
+        let under_way = poll(&central, &mut gate, known, 1);
+        until_waiting(&central, 1).await;
+        central.app.changes.wake(Change::Everything);
+        let (answer, waited) = under_way.await.unwrap();
+        assert!(waited >= Duration::from_secs(1), "{waited:?}");
+        // What it is given after the wait renews its freshness all the same.
+        assert_eq!(opened(&answer).header.number.n, known.n + 1);
+    }
+
+    #[tokio::test]
+    async fn a_later_poll_ends_the_earlier_one_and_so_does_a_shutdown() {
+        let (central, _, mut gate) = ready().await;
+        let known = ask(&central, &mut gate, None).await.header.number;
+        let earlier = poll(&central, &mut gate, known, 60);
+        until_waiting(&central, 1).await;
+        let later = poll(&central, &mut gate, known, 60);
+        assert_eq!(earlier.await.unwrap().0.refusal().code, RefusalCode::Busy);
+        until_waiting(&central, 1).await;
+        central.app.shutdown.request();
+        let heads = opened(&later.await.unwrap().0);
+        assert_eq!(heads.header.number.n, known.n + 1);
+    }
+
+    #[tokio::test]
+    async fn numbers_of_heads_made_side_by_side_are_all_different() {
+        let (central, _, mut gate) = ready().await;
+        let requests: Vec<_> = (0..20)
+            .map(|_| {
+                let message = cbor::encode(&gate.heads_request(None));
+                gate.request(&central, path::HEADS, message)
+            })
+            .collect();
+        let mut answers = tokio::task::JoinSet::new();
+        for request in requests {
+            answers.spawn(testing::send(central.router(), request));
+        }
+        let mut numbers = std::collections::BTreeSet::new();
+        while let Some(answer) = answers.join_next().await {
+            numbers.insert(opened(&answer.unwrap()).header.number.n);
+        }
+        assert_eq!(numbers, (1..=20).collect());
+    }
+
+    #[tokio::test]
+    async fn what_is_not_published_yet_is_named() {
+        let (central, _, mut gate) = ready().await;
+        let transaction = central.app.db.begin_across_schools().await.unwrap();
+        let delete = "DELETE FROM signed_documents WHERE kind = 'portcullis/configuration/1'";
+        transaction.batch_execute(delete).await.unwrap();
+        transaction.commit().await.unwrap();
+        let message = gate.heads_request(None);
+        let refusal = gate.send(&central, path::HEADS, &message).await.refusal();
+        assert_eq!(refusal.code, RefusalCode::NotFound);
+        assert!(
+            refusal.detail.contains("configuration"),
+            "{}",
+            refusal.detail
+        );
+    }
 }

@@ -147,9 +147,120 @@ fn note_step(app: &App, gate: &Gate, message: &Heartbeat) {
 
 #[cfg(test)]
 mod tests {
-    use shared::ids::JournalEpoch;
+    use serde_json::json;
+    use shared::{
+        decision::{Decision, FreshnessStep},
+        gate_api::{path, read},
+        ids::{Digest, JournalEpoch},
+    };
 
     use super::*;
+    use crate::testing::{self, Answer, Site, TestCentral, TestGate};
+
+    async fn ready() -> (TestCentral, Site, TestGate) {
+        let central = testing::central().await;
+        let site = central.site().await;
+        let mut gate = central.enrolled(&site).await;
+        for _ in 0..5 {
+            gate.scan(&central, site.entry_id, Decision::Grant);
+        }
+        let batch = gate.batch(1, 5);
+        assert_eq!(gate.send(&central, path::JOURNAL, &batch).await.status, 200);
+        (central, site, gate)
+    }
+
+    async fn beat(central: &TestCentral, gate: &mut TestGate, head: Vec<u8>) -> Answer {
+        let message = Heartbeat {
+            version: API_VERSION,
+            agent_version: "0.2.0".to_owned(),
+            head: head.into(),
+            freshness: FreshnessStep::Warn,
+            heads: None,
+            configuration: None,
+            uptime_ms: 90_000,
+            problems: vec!["the reader at In sees nothing".to_owned()],
+        };
+        gate.send(central, path::HEARTBEAT, &message).await
+    }
+
+    fn resend(answer: &Answer) -> Option<JournalPosition> {
+        read::<HeartbeatAnswer>(&answer.bytes).unwrap().resend_from
+    }
+
+    async fn shown(central: &TestCentral, site: &Site) -> serde_json::Value {
+        let path = format!("{}/gates/{}", site.school, site.gate_id);
+        central.get(&path).await.json
+    }
+
+    #[tokio::test]
+    async fn how_a_gate_is_can_be_seen() {
+        let (central, site, mut gate) = ready().await;
+        central.clock.advance(std::time::Duration::from_secs(60));
+        let head = gate.head(gate.state);
+        assert_eq!(resend(&beat(&central, &mut gate, head).await), None);
+        let gate = shown(&central, &site).await;
+        assert_eq!(gate["agent_version"], "0.2.0");
+        assert_eq!(gate["last_seen_at"], "2026-09-01T08:01:00Z");
+        let health = json!({
+            "freshness": "warn", "heads": null, "configuration": null, "uptime_ms": 90_000,
+            "problems": ["the reader at In sees nothing"], "journal": {"epoch": 1, "seq": 5},
+        });
+        assert_eq!(gate["health"], health);
+    }
+
+    #[tokio::test]
+    async fn a_central_that_lost_records_asks_for_them_again() {
+        let (central, site, mut gate) = ready().await;
+        // As after a restore from a backup that was taken at record 2.
+        let transaction = central.app.db.begin_across_schools().await.unwrap();
+        transaction
+            .batch_execute(
+                "DELETE FROM journal_records WHERE seq > 2; \
+                 UPDATE gates SET journal_seq = 2, \
+                     journal_hash = (SELECT hash FROM journal_records WHERE seq = 2)",
+            )
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+        let head = gate.head(gate.state);
+        let from = resend(&beat(&central, &mut gate, head).await).unwrap();
+        assert_eq!(from, at(1, 3));
+        let batch = gate.batch(from.seq, 5);
+        assert_eq!(gate.send(&central, path::JOURNAL, &batch).await.status, 200);
+        let journal = &shown(&central, &site).await["journal"];
+        assert_eq!(journal, &json!({"epoch": 1, "seq": 5}));
+    }
+
+    #[tokio::test]
+    async fn a_head_that_contradicts_what_is_held_is_a_fork() {
+        for seq in [0, 3, 5] {
+            let (central, site, mut gate) = ready().await;
+            let head = gate.head(ChainState {
+                position: at(1, seq),
+                hash: Digest([7; 32]),
+            });
+            let refusal = beat(&central, &mut gate, head).await.refusal();
+            assert_eq!(refusal.code, RefusalCode::JournalForked);
+            let gate = shown(&central, &site).await;
+            assert!(gate["quarantined_at"].is_string(), "{seq}: {gate}");
+            assert_eq!(central.app.metrics.gates.journal_forks.get(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_head_of_another_gate_or_key_is_refused() {
+        let (central, _, mut gate) = ready().await;
+        let mut other = gate.clone();
+        other.gate_id = crate::ids::GateId(uuid::Uuid::from_u128(7));
+        let of_another_gate = other.head(gate.state);
+        other.key = crate::keys::PrivateKey::from_seed(&[77; 32]).into();
+        other.gate_id = gate.gate_id;
+        let by_another_key = other.head(gate.state);
+        for head in [of_another_gate, by_another_key, vec![]] {
+            let refusal = beat(&central, &mut gate, head).await.refusal();
+            assert_eq!(refusal.code, RefusalCode::JournalBroken);
+        }
+    }
 
     fn at(epoch: u32, seq: u64) -> JournalPosition {
         JournalPosition {

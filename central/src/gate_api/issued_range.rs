@@ -40,3 +40,97 @@ pub async fn post(
         digests: digests.into(),
     })))
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::{
+        gate_api::{API_VERSION, path, read},
+        ids::{Kid, PassDigest, Serial},
+    };
+
+    use super::*;
+    use crate::testing::{self, Answer, Site, TestCentral, TestGate};
+
+    const KID: Kid = Kid([1; 8]);
+
+    async fn ready() -> (TestCentral, Site, TestGate) {
+        let central = testing::central().await;
+        let site = central.site().await;
+        let gate = central.enrolled(&site).await;
+        central.issuer_key(&site, KID).await;
+        let transaction = central.app.db.begin_across_schools().await.unwrap();
+        transaction
+            .execute(
+                "INSERT INTO passes (kid, serial, school_id, holder_kind, not_before, expires_at, uses_max, levels, \
+                     pass_bytes, digest, created_at) \
+                 SELECT $1, serial, $2, 0, now(), now(), 0, '{}', '', int8send(serial), now() \
+                 FROM generate_series(0, 9) AS serial",
+                &[&KID.0.as_slice(), &site.school_id],
+            )
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+        (central, site, gate)
+    }
+
+    async fn ask(
+        central: &TestCentral,
+        gate: &mut TestGate,
+        kid: Kid,
+        first: u32,
+        count: u32,
+    ) -> Answer {
+        let request = IssuedRangeRequest {
+            version: API_VERSION,
+            kid,
+            first: Serial(first),
+            count,
+        };
+        gate.send(central, path::ISSUED_RANGE, &request).await
+    }
+
+    #[tokio::test]
+    async fn digests_come_by_serial_as_far_as_passes_were_issued() {
+        let (central, _, mut gate) = ready().await;
+        for (first, count, expected) in [(0, 10, 0..10), (3, 2, 3..5), (8, 65_536, 8..10)] {
+            let answer = ask(&central, &mut gate, KID, first, count).await;
+            let range: IssuedRange = read(&answer.bytes).unwrap();
+            let expected = expected.map(|serial: u64| PassDigest(serial.to_be_bytes()));
+            assert_eq!(range.digests(), Some(expected.collect()));
+            assert_eq!((range.kid, range.first), (KID, Serial(first)));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_not_issued_or_by_another_school_is_not_found() {
+        let (central, _, mut gate) = ready().await;
+        for (kid, first) in [(KID, 10), (Kid([2; 8]), 0)] {
+            let refusal = ask(&central, &mut gate, kid, first, 1).await.refusal();
+            assert_eq!(refusal.code, RefusalCode::NotFound);
+        }
+        let other = central.site().await;
+        let claim = central.claim(&other).await;
+        let mut stranger = central.enrol(&claim, 99).await;
+        let refusal = ask(&central, &mut stranger, KID, 0, 1).await.refusal();
+        assert_eq!(refusal.code, RefusalCode::NotFound);
+        for (first, count) in [(0, 0), (0, 65_537), (u32::MAX, 1)] {
+            let refusal = ask(&central, &mut gate, KID, first, count).await.refusal();
+            assert_eq!(refusal.code, RefusalCode::Malformed);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hole_among_the_serials_is_never_papered_over() {
+        let (central, _, mut gate) = ready().await;
+        let transaction = central.app.db.begin_across_schools().await.unwrap();
+        let delete = "DELETE FROM passes WHERE serial = 4";
+        transaction.batch_execute(delete).await.unwrap();
+        transaction.commit().await.unwrap();
+        for (first, status) in [(0, 503), (4, 503), (5, 200)] {
+            assert_eq!(
+                ask(&central, &mut gate, KID, first, 10).await.status,
+                status
+            );
+        }
+    }
+}

@@ -43,3 +43,57 @@ pub async fn post(
             .collect(),
     })))
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::{
+        gate_api::{path, read},
+        ids::{CentralEpoch, DocumentNumber},
+    };
+
+    use super::*;
+    use crate::testing;
+
+    #[tokio::test]
+    async fn orders_come_in_order_a_hundred_at_a_time_and_only_to_their_gate() {
+        let central = testing::central().await;
+        let site = central.site().await;
+        let mut gate = central.enrolled(&site).await;
+        let subject = Subject::Gate(site.gate_id);
+        for n in 1..=103 {
+            let bytes = format!("order {n}");
+            central
+                .store(Order::EXTERNAL_DATA, subject, n, bytes.as_bytes())
+                .await;
+        }
+        for (after, expected) in [
+            (None, 1..=100),
+            (Some(100), 101..=103),
+            (Some(103), 104..=103),
+        ] {
+            let request = OrdersRequest {
+                version: API_VERSION,
+                after: after.map(|n| DocumentNumber {
+                    epoch: CentralEpoch(1),
+                    n,
+                }),
+            };
+            let answer = gate.send(&central, path::ORDERS, &request).await;
+            let answer: OrdersAnswer = read(&answer.bytes).unwrap();
+            let expected: Vec<_> = expected
+                .map(|n: u64| format!("order {n}").into_bytes().into())
+                .collect();
+            assert_eq!(answer.orders, expected, "after {after:?}");
+        }
+        let other = central.site().await;
+        let claim = central.claim(&other).await;
+        let mut stranger = central.enrol(&claim, 99).await;
+        let request = OrdersRequest {
+            version: API_VERSION,
+            after: None,
+        };
+        let answer = stranger.send(&central, path::ORDERS, &request).await;
+        let answer: OrdersAnswer = read(&answer.bytes).unwrap();
+        assert!(answer.orders.is_empty());
+    }
+}

@@ -30,3 +30,34 @@ pub(super) async fn sign(app: &App, nonce: [u8; 16]) -> anyhow::Result<Vec<u8>> 
     let utc = UtcSeconds(app.clock.now().unix_seconds());
     app.statements.sign(&SignedTime { nonce, utc }).await
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::{
+        cbor, document,
+        gate_api::{API_VERSION, path},
+    };
+
+    use super::*;
+    use crate::testing::{self, TestCentral};
+
+    #[tokio::test]
+    async fn anyone_is_told_the_time_bound_to_their_nonce() {
+        let central = testing::central().await;
+        central.keys().await;
+        let request = TimeRequest {
+            version: API_VERSION,
+            nonce: [7; 16],
+        };
+        let answer = central
+            .send_unsigned(path::TIME, cbor::encode(&request))
+            .await;
+        let time =
+            document::open::<SignedTime>(&answer.bytes, &TestCentral::statement_ring()).unwrap();
+        assert_eq!(time.document().nonce, [7; 16]);
+        assert_eq!(
+            time.document().utc.0,
+            central.app.clock.now().unix_seconds()
+        );
+    }
+}

@@ -159,6 +159,30 @@ impl TestCentral {
         transaction.commit().await.expect("committed");
     }
 
+    /// Makes an open issuer key of a site's school, of which nobody has the private half.
+    ///
+    /// # Panics
+    /// When it cannot be stored.
+    pub async fn issuer_key(&self, site: &Site, kid: Kid) {
+        let transaction = self
+            .app
+            .db
+            .begin_across_schools()
+            .await
+            .expect("a database");
+        let now = self.app.clock.now();
+        let later = now.plus(std::time::Duration::from_secs(86_400));
+        let public_key = [kid.0, kid.0, kid.0, kid.0].concat();
+        transaction
+            .execute(
+                "INSERT INTO signing_keys (kid, purpose, school_id, public_key, sealed_private, state, signing_from,                      signing_until, verification_from, verification_until, created_at)                  VALUES ($1, 'issuer', $2, $3, '', CASE WHEN EXISTS (SELECT FROM signing_keys                      WHERE school_id = $2 AND state = 'open') THEN 'closed' ELSE 'open' END, $4, $5, $4, $5, $4)",
+                &[&kid.0.as_slice(), &site.school_id, &public_key, &now, &later],
+            )
+            .await
+            .expect("the key is stored");
+        transaction.commit().await.expect("committed");
+    }
+
     /// Makes a claim for a site's gate.
     ///
     /// # Panics
@@ -283,8 +307,19 @@ impl TestGate {
         }
     }
 
+    /// Adds a record of a granted scan, made at this second by the gate's clock.
+    pub fn record_at(&mut self, at: u64, place: i64) {
+        let (event, personal) = self.scanned(place, Decision::Grant);
+        self.append(UtcSeconds(at), event, Some(&personal));
+    }
+
     /// Adds a record of a scan to the journal.
     pub fn scan(&mut self, central: &TestCentral, place: i64, decision: Decision) {
+        let (event, personal) = self.scanned(place, decision);
+        self.record(central, event, Some(&personal));
+    }
+
+    fn scanned(&self, place: i64, decision: Decision) -> (Event, PersonalPart) {
         let number = self.state.position.seq + 1;
         let outcome = ScanOutcome {
             scan: ScanId(number),
@@ -305,7 +340,7 @@ impl TestGate {
             }),
             ..PersonalPart::default()
         };
-        self.record(central, Event::Scan(outcome), Some(&personal));
+        (Event::Scan(outcome), personal)
     }
 
     /// Adds a record to the journal.
@@ -313,13 +348,18 @@ impl TestGate {
     /// # Panics
     /// When the chain does not hold.
     pub fn record(&mut self, central: &TestCentral, event: Event, personal: Option<&PersonalPart>) {
+        let now = central.app.clock.now().unix_seconds();
+        self.append(UtcSeconds(now), event, personal);
+    }
+
+    fn append(&mut self, utc: UtcSeconds, event: Event, personal: Option<&PersonalPart>) {
         let position = JournalPosition {
             seq: self.state.position.seq + 1,
             ..self.state.position
         };
         let public = PublicPart {
             position,
-            utc: UtcSeconds(central.app.clock.now().unix_seconds()),
+            utc,
             uptime: Uptime(position.seq),
             clock: ClockTrust::Trusted,
             event,
