@@ -1,7 +1,10 @@
 //! What `cargo xtask bench` measures: one file for each figure of `docs/performance.md`. Each
 //! figure that is a ratio is measured beside its yardstick, turn by turn, in the same run.
 
+mod admission;
 pub mod figure;
+mod gate_on_disk;
+mod grant;
 pub mod machine;
 pub mod report;
 mod timing;
@@ -56,11 +59,23 @@ pub struct Benchmark {
 }
 
 /// All of them, in the order of the documentation.
-pub const BENCHMARKS: &[Benchmark] = &[Benchmark {
-    name: "verify",
-    about: "QR text to verified pass, against the bare verify_strict calls on the same bytes",
-    run: verify::run,
-}];
+pub const BENCHMARKS: &[Benchmark] = &[
+    Benchmark {
+        name: "verify",
+        about: "QR text to verified pass, against the bare verify_strict calls on the same bytes",
+        run: verify::run,
+    },
+    Benchmark {
+        name: "admission",
+        about: "a verified pass admitted, with ten million serials on the status list",
+        run: admission::run,
+    },
+    Benchmark {
+        name: "grant",
+        about: "text to release with its record durable, against a bare SQLite commit",
+        run: grant::run,
+    },
+];
 
 /// Those whose name contains one of `filters`; all of them without any.
 #[must_use]
