@@ -3,6 +3,7 @@
 
 mod door;
 mod setup;
+mod store;
 
 use std::{
     path::{Path, PathBuf},
@@ -11,7 +12,10 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use shared::ids::{AccessPointId, DoorId};
+use shared::{
+    ids::{AccessPointId, DoorId, Kid, Serial},
+    status_list::PassState,
+};
 use tokio::{io::AsyncWriteExt, net::UnixStream};
 
 use crate::{
@@ -23,6 +27,7 @@ use crate::{
 
 pub use door::{Relay, RelayChange};
 pub use setup::{DoorWiring, ReaderWiring, Sensors, Source, Wiring};
+pub use store::KeptRecord;
 
 /// A gate's box.
 #[derive(Debug)]
@@ -185,6 +190,22 @@ impl Gate {
     /// When the gate does not run or refuses.
     pub async fn tell_door(&self, door: DoorId, ask: &serde_json::Value) -> anyhow::Result<()> {
         door::tell(&setup::control(&self.directory, door), ask).await
+    }
+
+    /// What the status list that it holds says of a pass; none without a list.
+    ///
+    /// # Errors
+    /// When its database cannot be read.
+    pub fn status_held(&self, kid: Kid, serial: Serial) -> anyhow::Result<Option<PassState>> {
+        store::status(&store::open(&self.state_directory())?, kid, serial)
+    }
+
+    /// Its journal as it stands in its own database, oldest first.
+    ///
+    /// # Errors
+    /// When its database cannot be read.
+    pub fn records_kept(&self) -> anyhow::Result<Vec<KeptRecord>> {
+        store::records(&store::open(&self.state_directory())?)
     }
 
     /// The box's directory.

@@ -18,4 +18,6 @@ pub mod phone;
 pub mod pictures;
 pub mod program;
 pub mod random;
+pub mod school;
 pub mod scratch;
+pub mod thief;

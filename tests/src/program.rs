@@ -18,6 +18,8 @@ pub const PROGRAMS_VARIABLE: &str = "PORTCULLIS_TEST_PROGRAMS";
 
 /// Lines of a program's log that are shown when a test fails.
 const LOG_LINES_SHOWN: usize = 60;
+/// How long a program may take to end in order when its value goes.
+const ORDERLY_END: Duration = Duration::from_secs(10);
 
 /// Path of a program of this workspace.
 ///
@@ -108,7 +110,7 @@ pub fn words(command: &Command) -> String {
         .join(" ")
 }
 
-/// A program that runs; it is killed when this value goes.
+/// A program that runs; it ends when this value goes.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
@@ -235,9 +237,16 @@ impl Drop for Running {
                 self.log_end()
             );
         }
-        if let Ok(None) = self.child.try_wait() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
+        let stopwatch = Stopwatch::start();
+        // In order first: central takes its PostgreSQL with it.
+        let _ = signal(&self.child, Signal::TERM);
+        while let Ok(None) = self.child.try_wait() {
+            if stopwatch.elapsed() > ORDERLY_END {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 }
