@@ -13,7 +13,7 @@ use crate::{
     documents::{Incoming, NumberAndDigest},
     gate::DecidedScan,
     guard::GuardEffect,
-    memory::{GateFacts, MemoryChange},
+    memory::{GateFacts, Lockdown, MemoryChange},
     remembered::{FactChange, Remembered, Undo},
 };
 
@@ -88,10 +88,26 @@ struct Backlog {
 impl Backlog {
     /// Of each fact the newest is enough.
     fn keep_fact(&mut self, fact: FactChange) {
-        let kind = core::mem::discriminant(&fact);
-        self.facts
-            .retain(|known| core::mem::discriminant(known) != kind);
+        self.facts.retain(|known| !fact.overtakes(known));
         self.facts.push(fact);
+    }
+
+    /// Of each thing remembered the newest change is enough.
+    fn keep_change(&mut self, change: MemoryChange) {
+        self.changes.retain(|known| !change.overtakes(known));
+        self.changes.push(change);
+    }
+
+    /// Takes out what `newer` says anew.
+    fn take_overtaken(&mut self, newer: &Draft) -> Self {
+        let (changes, facts) = (&newer.changes, &newer.facts);
+        let is_change = |old: &mut MemoryChange| changes.iter().any(|new| new.overtakes(old));
+        let is_fact = |old: &mut FactChange| facts.iter().any(|new| new.overtakes(old));
+        Self {
+            records: VecDeque::new(),
+            changes: self.changes.extract_if(.., is_change).collect(),
+            facts: self.facts.extract_if(.., is_fact).collect(),
+        }
     }
 }
 
@@ -113,6 +129,16 @@ impl Commits {
             change.apply(&mut facts);
         }
         facts
+    }
+
+    /// Was a lockdown called whose record is not durable yet?
+    pub(crate) fn is_lockdown_on_its_way(&self) -> bool {
+        let under_way = self.under_way.iter().flat_map(|entry| &entry.draft.facts);
+        self.backlog
+            .facts
+            .iter()
+            .chain(under_way)
+            .any(|fact| matches!(fact, FactChange::Lockdown(Lockdown::On { .. })))
     }
 
     /// The number of a kind of document that is being stored.
@@ -158,6 +184,8 @@ impl Commits {
     /// The commit is durable; `None` for a token that is not under way.
     pub(crate) fn committed(&mut self, token: CommitToken) -> Option<(Committed, Consequence)> {
         let entry = self.remove(token)?;
+        // What is durable now is newer than what still waits to be offered again.
+        self.backlog.take_overtaken(&entry.draft);
         for change in entry.draft.facts {
             change.apply(&mut self.durable);
         }
@@ -174,7 +202,9 @@ impl Commits {
         let at = self.under_way.iter().position(|e| e.token == token)?;
         if matches!(self.under_way[at].consequence, Consequence::Nothing) {
             let entry = self.remove(token)?;
-            self.backlog.changes.extend(entry.draft.changes);
+            for change in entry.draft.changes {
+                self.backlog.keep_change(change);
+            }
             for fact in entry.draft.facts {
                 self.backlog.keep_fact(fact);
             }
@@ -205,10 +235,18 @@ impl Commits {
         self.backlog.records.push_back(record);
     }
 
-    /// What waits to be offered again, as one draft. The facts are written in any case: a commit
-    /// behind a failed one may have written facts that the failed one was part of.
+    /// What waits to be offered again, as one draft; without what a commit under way says anew,
+    /// which waits for how that one ends. The facts are written in any case: a commit behind a
+    /// failed one may have written facts that the failed one was part of.
     pub(crate) fn take_backlog(&mut self) -> Draft {
-        let backlog = core::mem::take(&mut self.backlog);
+        let mut later = Backlog::default();
+        let mut backlog = core::mem::take(&mut self.backlog);
+        for entry in &self.under_way {
+            let overtaken = backlog.take_overtaken(&entry.draft);
+            later.changes.extend(overtaken.changes);
+            later.facts.extend(overtaken.facts);
+        }
+        self.backlog = later;
         let mut facts = backlog.facts;
         facts.push(FactChange::NextScan(self.facts().next_scan));
         Draft {

@@ -10,6 +10,7 @@
 mod check;
 mod in_force;
 mod problem;
+mod set_aside;
 mod wanted;
 
 pub use problem::DocumentProblem;

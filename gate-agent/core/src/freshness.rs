@@ -95,7 +95,8 @@ impl Freshness {
     pub fn age_s(&self, now: Now, clock: &Clock) -> Option<u64> {
         let confirmed = self.0?;
         let by_clock = clock.at_least(now).since(confirmed.made_at);
-        let by_uptime = confirmed.age_s + now.uptime.since_ms(confirmed.since) / 1000;
+        let uptime_s = now.uptime.since_ms(confirmed.since) / 1000;
+        let by_uptime = confirmed.age_s.saturating_add(uptime_s);
         Some(by_clock.max(by_uptime))
     }
 }

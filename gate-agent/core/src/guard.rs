@@ -61,7 +61,7 @@ pub enum GuardRefused {
 /// What follows once a guard's request is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GuardEffect {
-    LetIn { door: DoorId },
+    LetIn { door: DoorId, role: StaffRole },
     SetDoorMode { door: DoorId, mode: DoorMode },
     EndLockdown,
     SilenceAlarm { door: DoorId },

@@ -25,6 +25,8 @@ mod repeat_scan;
 pub mod timers;
 
 #[cfg(test)]
+mod attacks;
+#[cfg(test)]
 #[path = "../../../tests/src/authority.rs"]
 #[expect(
     unreachable_pub,

@@ -150,6 +150,11 @@ pub(crate) enum FactChange {
 }
 
 impl FactChange {
+    /// Does this change leave nothing of an earlier one?
+    pub(crate) fn overtakes(&self, earlier: &Self) -> bool {
+        core::mem::discriminant(self) == core::mem::discriminant(earlier)
+    }
+
     pub(crate) fn apply(self, facts: &mut GateFacts) {
         match self {
             FactChange::Mark(mark) => facts.mark = mark,

@@ -13,7 +13,7 @@ use shared::{
     roster::Roster,
     status_list::StatusList,
     time::UtcSeconds,
-    trust_list::TrustList,
+    trust_list::{self, TrustList},
 };
 
 use super::{
@@ -213,6 +213,14 @@ impl Documents {
     /// Puts a stored document in force again at start. Signature, kind and form are checked as
     /// they were when it came; numbers are what they are.
     pub(crate) fn restore(&mut self, stored: &StoredDocument) -> Result<(), Problem> {
+        let restored = self.reopen(stored);
+        if let Err(problem) = restored {
+            self.set_aside.keep(stored, problem);
+        }
+        restored
+    }
+
+    fn reopen(&mut self, stored: &StoredDocument) -> Result<(), Problem> {
         let bytes = &stored.bytes;
         let incoming = match stored.kind {
             StoredKind::Heads => Incoming::Heads(self.open_statement(bytes)?),
@@ -296,15 +304,11 @@ impl Documents {
 
     fn open_trust_list(&self, bytes: &[u8]) -> Result<Verified<TrustList>, Problem> {
         let root_set = self.root_set.as_ref().ok_or(Problem::NoRootSet)?;
-        let registrars = root_set
-            .document
-            .registrar_ring()
-            .expect("a root set was opened, and opening checks every key");
-        Ok(document::open(bytes, &registrars)?)
+        Ok(trust_list::open_trust_list(bytes, &root_set.document)?)
     }
 
     fn open_statement<T: SignedKind>(&self, bytes: &[u8]) -> Result<Verified<T>, Problem> {
-        let trust = self.trust.as_ref().ok_or(Problem::NoTrustList)?;
+        let trust = self.vouching_trust().ok_or(Problem::NoTrustList)?;
         Ok(document::open(bytes, &trust.statements)?)
     }
 
@@ -460,10 +464,9 @@ impl Documents {
 
     /// A frozen list never thaws and never grows; an open one never shrinks and never rewrites.
     fn continues_issued_list(&self, new: &IssuedList) -> Result<(), Problem> {
-        let Some(held) = self.issued_lists.get(&new.kid) else {
+        let Some(held) = self.issued_list(new.kid) else {
             return Ok(());
         };
-        let held = &held.document;
         if held.growth == Growth::Frozen
             && (new.growth != Growth::Frozen || new.count != held.count)
         {

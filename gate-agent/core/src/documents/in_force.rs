@@ -1,6 +1,6 @@
 //! What is in force, ready to be asked.
 
-use alloc::{collections::BTreeMap, string::String};
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 use shared::{
     configuration::Configuration,
@@ -9,7 +9,7 @@ use shared::{
     heads::{Heads, Newest},
     ids::{Digest, DocumentNumber, GateId, Kid, PassId},
     issued_list::IssuedList,
-    keys::{KeyRing, sha256},
+    keys::{KeyRing, PublicKey, sha256},
     order::Order,
     root_set::RootSet,
     roster::Roster,
@@ -18,7 +18,7 @@ use shared::{
     trust_list::{TrustList, TrustedIssuers},
 };
 
-use super::check::Incoming;
+use super::{check::Incoming, set_aside::SetAside};
 use crate::action::{StoredDocument, StoredKind};
 
 /// Number and digest of a document.
@@ -103,6 +103,10 @@ impl StatusInForce {
     pub(crate) fn number(&self) -> DocumentNumber {
         self.list.id.number
     }
+
+    pub(super) fn into_bitmaps(self) -> StatusBitmaps {
+        self.bitmaps
+    }
 }
 
 /// Everything in force.
@@ -111,6 +115,8 @@ pub(crate) struct Documents {
     pub(crate) gate: GateId,
     pub(crate) pinned_root_set: Digest,
     pub(crate) root_set: Option<InForce<RootSet>>,
+    /// Identifiers of the root set's registrar keys.
+    registrars: Vec<Kid>,
     pub(crate) trust: Option<TrustInForce>,
     pub(crate) configuration: Option<InForce<Configuration>>,
     pub(crate) heads: Option<InForce<Heads>>,
@@ -118,6 +124,7 @@ pub(crate) struct Documents {
     pub(crate) roster: Option<NumberAndDigest>,
     pub(crate) status_lists: BTreeMap<Kid, StatusInForce>,
     pub(crate) issued_lists: BTreeMap<Kid, InForce<IssuedList>>,
+    pub(crate) set_aside: SetAside,
     pub(crate) order: Option<NumberAndDigest>,
     /// Numbers that must not be gone back behind although the document itself is not in force:
     /// stored documents that did not stand their check at start.
@@ -141,12 +148,14 @@ impl Documents {
             gate,
             pinned_root_set,
             root_set: None,
+            registrars: Vec::new(),
             trust: None,
             configuration: None,
             heads: None,
             roster: None,
             status_lists: BTreeMap::new(),
             issued_lists: BTreeMap::new(),
+            set_aside: SetAside::default(),
             order: None,
             floors: BTreeMap::new(),
             behind: Behind::Nothing,
@@ -183,11 +192,13 @@ impl Documents {
         };
         match incoming {
             Incoming::RootSet(verified) => {
+                let set = verified.document();
+                self.registrars = set.registrars.iter().map(PublicKey::kid).collect();
                 self.root_set = Some(InForce::new(verified, |set| set.header));
             }
             Incoming::TrustList(verified) => {
                 self.trust = Some(trust_in_force(verified));
-                self.drop_lists_of_unknown_issuers();
+                self.set_lists_of_unknown_issuers_aside();
             }
             Incoming::Configuration(verified) => {
                 self.configuration = Some(InForce::new(verified, |it| it.header));
@@ -197,11 +208,13 @@ impl Documents {
                 let kid = verified.document().kid;
                 let list = InForce::new(verified, |list| list.header);
                 self.status_lists.insert(kid, StatusInForce::new(list));
+                self.set_aside.status_lists.remove(&kid);
             }
             Incoming::IssuedList(verified) => {
                 let kid = verified.document().kid;
                 self.issued_lists
                     .insert(kid, InForce::new(verified, |list| list.header));
+                self.set_aside.issued_lists.remove(&kid);
             }
             Incoming::Heads(verified) => {
                 self.heads = Some(InForce::new(verified, |heads| heads.header));
@@ -212,21 +225,37 @@ impl Documents {
     /// Is the key of a statement (still) in the trust list? A statement whose key was taken out
     /// of it is not relied on any more, although it was when it came.
     pub(crate) fn vouches_for(&self, signed_by: Kid) -> bool {
-        self.trust
-            .as_ref()
+        self.vouching_trust()
             .is_some_and(|trust| trust.statements.get(signed_by).is_some())
     }
 
-    fn drop_lists_of_unknown_issuers(&mut self) {
+    /// The trust list, while the root set names the registrar key that signed it: one that was
+    /// signed with a stolen registrar key ends with that key, not when the next list comes.
+    pub(crate) fn vouching_trust(&self) -> Option<&TrustInForce> {
+        let is_named = |trust: &&TrustInForce| self.registrars.contains(&trust.list.signed_by);
+        self.trust.as_ref().filter(is_named)
+    }
+
+    /// The issued list of a key, in force or set aside.
+    pub(crate) fn issued_list(&self, kid: Kid) -> Option<&IssuedList> {
+        let in_force = self.issued_lists.get(&kid).map(|held| &held.document);
+        in_force.or_else(|| self.set_aside.issued_lists.get(&kid))
+    }
+
+    /// The trust list may name the issuer again one day: no revocation and no freeze is forgotten.
+    fn set_lists_of_unknown_issuers_aside(&mut self) {
         let Some(trust) = &self.trust else { return };
         let is_gone = |kid: &Kid| trust.issuers.get(*kid).is_none();
         for (kid, list) in self.status_lists.extract_if(.., |kid, _| is_gone(kid)) {
             let kind = StoredKind::Named(DocumentName::StatusList(kid));
             self.floors.insert(kind, list.number());
+            let bitmaps = list.into_bitmaps();
+            self.set_aside.status_lists.insert(kid, bitmaps);
         }
         for (kid, list) in self.issued_lists.extract_if(.., |kid, _| is_gone(kid)) {
             let kind = StoredKind::Named(DocumentName::IssuedList(kid));
             self.floors.insert(kind, list.id.number);
+            self.set_aside.issued_lists.insert(kid, list.document);
         }
     }
 }

@@ -23,7 +23,7 @@ impl Documents {
         if self.root_set.is_none() || self.behind == Behind::RootSet {
             names.push(DocumentName::RootSet);
         }
-        if self.trust.is_none() || self.behind != Behind::Nothing {
+        if self.vouching_trust().is_none() || self.behind != Behind::Nothing {
             names.push(DocumentName::TrustList);
         }
         if let Some(heads) = &self.heads {

@@ -49,8 +49,8 @@ pub enum Evidence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {
     mark: UtcSeconds,
-    /// The signed time of this run that is latest when moved on by uptime.
-    signed: Option<Anchor>,
+    /// The signed time that is latest when moved on by uptime: of this run, or the mark at start.
+    latest: Anchor,
     wall: Wall,
 }
 
@@ -70,9 +70,14 @@ impl Clock {
     /// At start a wall clock that is not behind the mark is believed: a box with a clock chip.
     #[must_use]
     pub fn start(now: Now, mark: UtcSeconds) -> Self {
+        // The mark was a time before now, so it moves on from here at the latest: a screenshot of
+        // a proof made at the mark must not stay good for as long as no signed time comes.
         let mut clock = Self {
             mark,
-            signed: None,
+            latest: Anchor {
+                uptime: now.uptime,
+                utc: mark,
+            },
             wall: Wall::NotBelieved,
         };
         if !clock.is_behind(now) {
@@ -106,10 +111,10 @@ impl Clock {
         let known = self.floor(now);
         self.mark = self.mark.max(utc);
         if utc > known {
-            self.signed = Some(Anchor {
+            self.latest = Anchor {
                 uptime: now.uptime,
                 utc,
-            });
+            };
         }
         let agrees = utc.0.abs_diff(now.utc.0) <= AGREEMENT_S;
         // An old date that a moved clock happens to agree with proves nothing.
@@ -170,13 +175,10 @@ impl Clock {
         }
     }
 
-    /// The mark, moved on by uptime since a signed time was taken.
+    /// The mark, moved on by uptime since a signed time was taken or the gate started.
     fn floor(&self, now: Now) -> UtcSeconds {
-        let Some(signed) = self.signed else {
-            return self.mark;
-        };
-        let elapsed_s = now.uptime.since_ms(signed.uptime) / 1000;
-        let moved_on = signed.utc.plus(elapsed_s - elapsed_s / DRIFT_DIVISOR);
+        let elapsed_s = now.uptime.since_ms(self.latest.uptime) / 1000;
+        let moved_on = self.latest.utc.plus(elapsed_s - elapsed_s / DRIFT_DIVISOR);
         self.mark.max(moved_on)
     }
 
@@ -224,7 +226,8 @@ mod tests {
     fn a_gate_that_wakes_in_1970_believes_nothing_until_a_signed_time_agrees() {
         let mut clock = Clock::start(now(1, 20), UtcSeconds(T0));
         assert_eq!(clock.trust(), ClockTrust::Untrusted);
-        assert_eq!(clock.at_least(now(2, 21)), UtcSeconds(T0));
+        assert_eq!(clock.at_least(now(1, 20)), UtcSeconds(T0));
+        assert_eq!(clock.at_least(now(2, 21)), UtcSeconds(T0 + 1));
         let told = clock.take_signed(now(3, 22), UtcSeconds(T0 + 9), Evidence::Current);
         assert_eq!(told, None, "1970 does not agree");
         assert_eq!(clock.at_least(now(13, 32)), UtcSeconds(T0 + 19));

@@ -7,7 +7,7 @@ use shared::{
     gate_api::DocumentName,
     ids::DoorId,
     journal::{ClockEvent, DoorEvent, Event, SyncEvent, personal_of_subject},
-    order::OrderAction,
+    order::{DoorMode, OrderAction},
     time::{Now, Uptime, UtcSeconds},
 };
 
@@ -251,14 +251,17 @@ impl Gate {
                 let since = now.utc;
                 self.set_lockdown(now, Lockdown::On { since });
             }
-            OrderAction::EndLockdown => self.set_lockdown(now, Lockdown::Off),
+            OrderAction::EndLockdown => self.end_lockdown(now),
             OrderAction::SetDoorMode { door, mode } => {
                 if let Some(door) = self.doors.get_mut(&door) {
                     door.set_mode(now, mode);
                 }
                 self.forget_repeats();
             }
-            OrderAction::Release { door } => self.release_for_staff(now, door, proof),
+            OrderAction::Release { door } if self.is_releasable(door) => {
+                self.release_for_staff(now, door, proof);
+            }
+            OrderAction::Release { .. } => {}
             OrderAction::Forgive { .. } => self.forget_repeats(),
         }
     }
@@ -285,6 +288,19 @@ impl Gate {
             };
             self.tell(now, [Event::Clock(event)].to_vec());
         }
+    }
+
+    /// A lockdown that was called while its predecessor's end was being recorded stands.
+    pub(super) fn end_lockdown(&mut self, now: Now) {
+        if !self.commits.is_lockdown_on_its_way() {
+            self.set_lockdown(now, Lockdown::Off);
+        }
+    }
+
+    /// While a door is locked down no order releases it: the order that ends the lockdown does.
+    fn is_releasable(&self, door: DoorId) -> bool {
+        let machine = self.doors.get(&door);
+        machine.is_some_and(|machine| machine.effective_mode() != DoorMode::LockedDown)
     }
 
     pub(super) fn set_lockdown(&mut self, now: Now, lockdown: Lockdown) {
@@ -377,8 +393,13 @@ impl Gate {
         draft.records = [self.record_of(now, taken, personal)].to_vec();
         let door_event = match action {
             OrderAction::SetDoorMode { door, mode } => Some((door, DoorEvent::ModeChanged(mode))),
-            OrderAction::Release { door } => Some((door, DoorEvent::Released)),
-            OrderAction::LockDown | OrderAction::EndLockdown | OrderAction::Forgive { .. } => None,
+            OrderAction::Release { door } if self.is_releasable(door) => {
+                Some((door, DoorEvent::Released))
+            }
+            OrderAction::LockDown
+            | OrderAction::EndLockdown
+            | OrderAction::Release { .. }
+            | OrderAction::Forgive { .. } => None,
         };
         if let Some((door, event)) = door_event.filter(|(door, _)| self.doors.contains_key(door)) {
             draft

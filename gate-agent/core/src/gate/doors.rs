@@ -66,6 +66,8 @@ impl Gate {
         proof: &Committed,
     ) {
         let Some(machine) = self.doors.get_mut(&door) else {
+            // A configuration without the door came in between.
+            self.settle(now, scan, PassageOutcome::NotTaken);
             return;
         };
         machine.release_for_pass(now, proof);

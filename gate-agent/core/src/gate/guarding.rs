@@ -14,7 +14,6 @@ use shared::{
 use super::{Gate, scanning::access_point_of};
 use crate::{
     commits::{Committed, Consequence, Draft},
-    door::DoorAdmits,
     guard::{GuardEffect, GuardRefused, NAME_LIMIT, Needs, REASON_LIMIT, may},
     input::GuardRequest,
     memory::{Lockdown, MemoryChange, Presence},
@@ -111,14 +110,18 @@ impl Gate {
     /// A guard's request is recorded and is carried out.
     pub(super) fn guard_recorded(&mut self, now: Now, effect: GuardEffect, proof: &Committed) {
         match effect {
-            GuardEffect::LetIn { door } => self.release_for_staff(now, door, proof),
+            // A lockdown may have come between request and commit.
+            GuardEffect::LetIn { door, role } if self.may_let_in(door, role).is_ok() => {
+                self.release_for_staff(now, door, proof);
+            }
+            GuardEffect::LetIn { .. } => {}
             GuardEffect::SetDoorMode { door, mode } => {
                 if let Some(door) = self.doors.get_mut(&door) {
                     door.set_mode(now, mode);
                 }
                 self.forget_repeats();
             }
-            GuardEffect::EndLockdown => self.set_lockdown(now, Lockdown::Off),
+            GuardEffect::EndLockdown => self.end_lockdown(now),
             GuardEffect::SilenceAlarm { door } => {
                 if let Some(door) = self.doors.get_mut(&door) {
                     door.silence();
@@ -145,19 +148,7 @@ impl Gate {
             .and_then(|it| access_point_of(it, ask.access_point))
             .ok_or(GuardRefused::AccessPointUnknown(ask.access_point))?;
         let (door, to) = (point.door, point.to);
-        let admits = self.doors.get(&door).map(|door| door.admits());
-        match admits.ok_or(GuardRefused::DoorUnknown(door))? {
-            DoorAdmits::LockedDown if role != StaffRole::Supervisor => {
-                return Err(GuardRefused::LockedDown);
-            }
-            DoorAdmits::Blocked if role != StaffRole::Supervisor => {
-                return Err(GuardRefused::DoorBlocked);
-            }
-            DoorAdmits::Passes
-            | DoorAdmits::Blocked
-            | DoorAdmits::LockedDown
-            | DoorAdmits::Faulty => {}
-        }
+        self.may_let_in(door, role)?;
         let denied = match ask.scan {
             Some(scan) => Some(
                 self.recent
@@ -200,8 +191,28 @@ impl Gate {
             changes,
             ..Draft::default()
         };
-        self.commit(draft, Consequence::Guard(GuardEffect::LetIn { door }));
+        let effect = GuardEffect::LetIn { door, role };
+        self.commit(draft, Consequence::Guard(effect));
         Ok(())
+    }
+
+    /// Asked of the mode, not of what the door admits: a fault of the door ends no lockdown.
+    fn may_let_in(&self, door: DoorId, role: StaffRole) -> Result<(), GuardRefused> {
+        let machine = self.doors.get(&door);
+        let machine = machine.ok_or(GuardRefused::DoorUnknown(door))?;
+        match (machine.effective_mode(), role) {
+            (DoorMode::LockedDown, StaffRole::Guard | StaffRole::Technician) => {
+                Err(GuardRefused::LockedDown)
+            }
+            (DoorMode::Blocked, StaffRole::Guard | StaffRole::Technician) => {
+                Err(GuardRefused::DoorBlocked)
+            }
+            (DoorMode::LockedDown | DoorMode::Blocked, StaffRole::Supervisor)
+            | (
+                DoorMode::Locked | DoorMode::Unlocked | DoorMode::Accessed | DoorMode::LockedOpen,
+                StaffRole::Guard | StaffRole::Supervisor | StaffRole::Technician,
+            ) => Ok(()),
+        }
     }
 
     fn set_door_mode(

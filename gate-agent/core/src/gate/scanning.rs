@@ -348,7 +348,7 @@ impl Gate {
     }
 
     fn trust_expires_at(&self) -> UtcSeconds {
-        let trust = self.documents.trust.as_ref();
+        let trust = self.documents.vouching_trust();
         let roots = self.documents.root_set.as_ref();
         let ends = [
             trust.map(|it| it.list.document.header.expires_at),
@@ -360,10 +360,17 @@ impl Gate {
             .unwrap_or(UtcSeconds(0))
     }
 
-    /// A list whose signing key was withdrawn says nothing any more in a pass's favour.
+    /// A list whose signing key was withdrawn says nothing any more in a pass's favour. Beyond its
+    /// count the list itself is asked: the store's digests may be ahead of it, and it may have been
+    /// frozen since the store was asked.
     fn issued(&self, pending: &PendingScan, entry: IssuedEntry) -> IssuedEntry {
-        let kid = pending.pass.id().kid;
-        let list = self.documents.issued_lists.get(&kid);
+        let pass = pending.pass.id();
+        if let Some(list) = self.documents.issued_list(pass.kid)
+            && pass.serial.0 >= list.count
+        {
+            return IssuedEntry::of(pending.pass.digest(), None, list.growth);
+        }
+        let list = self.documents.issued_lists.get(&pass.kid);
         let is_believed = list.is_some_and(|list| self.documents.vouches_for(list.signed_by));
         match entry {
             IssuedEntry::Issued if !is_believed => IssuedEntry::NoList,
@@ -379,7 +386,12 @@ impl Gate {
     fn status(&self, pending: &PendingScan) -> StatusKnown {
         let pass = pending.pass.id();
         let Some(held) = self.documents.status_lists.get(&pass.kid) else {
-            return StatusKnown::NoList;
+            let state = self.documents.set_aside.state(pass);
+            let expires_at = UtcSeconds(0);
+            return state.map_or(StatusKnown::NoList, |state| StatusKnown::Listed {
+                state,
+                expires_at,
+            });
         };
         let is_believed = self.documents.vouches_for(held.list.signed_by);
         StatusKnown::Listed {

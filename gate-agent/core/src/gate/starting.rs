@@ -15,7 +15,7 @@ use shared::{
 
 use super::{Gate, Loaded, RecentScans, RefusedDocuments, Storage, scanning::access_point_of};
 use crate::{
-    action::{StoredDocument, StoredKind},
+    action::{RecordDraft, StoredDocument, StoredKind},
     commits::{Commits, Consequence, Draft, Faults},
     documents::{DocumentProblem, Documents, kind_of},
     freshness::{Clock, Freshness},
@@ -146,8 +146,14 @@ impl Gate {
             .map_or(UnknownOutcomePolicy::CountAsTaken, |it| {
                 it.policies.unknown_outcome
             });
-        for reservation in self.memory.reservations() {
-            self.settle_unknown(now, &reservation, policy, &mut draft);
+        // The newest first: each goes back to what was before it.
+        let mut after = self.memory.clone();
+        for reservation in self.memory.reservations().iter().rev() {
+            let changes = self.settle_unknown(now, reservation, policy, &after, &mut draft.records);
+            for change in changes {
+                after.apply(change);
+                draft.changes.push(change);
+            }
         }
         self.commit(draft, Consequence::Nothing);
     }
@@ -157,9 +163,11 @@ impl Gate {
         now: Now,
         reservation: &Reservation,
         policy: UnknownOutcomePolicy,
-        draft: &mut Draft,
-    ) {
+        memory: &Remembered,
+        records: &mut Vec<RecordDraft>,
+    ) -> Vec<MemoryChange> {
         let scan = reservation.scan;
+        let mut changes = Vec::new();
         let outcome = match policy {
             UnknownOutcomePolicy::CountAsTaken => PassageOutcome::UnknownCountedTaken,
             UnknownOutcomePolicy::CountAsNotTaken => {
@@ -167,16 +175,13 @@ impl Gate {
                     .configuration()
                     .and_then(|it| access_point_of(it, reservation.access_point))
                     .map(|point| point.to);
-                draft
-                    .changes
-                    .extend(self.memory.changes_when_not_taken(reservation, to));
+                changes.extend(memory.changes_when_not_taken(reservation, to));
                 PassageOutcome::UnknownCountedNotTaken
             }
         };
-        draft.changes.push(MemoryChange::CloseReservation(scan));
-        draft
-            .records
-            .push(self.record(now, Event::Passage { scan, outcome }));
+        changes.push(MemoryChange::CloseReservation(scan));
+        records.push(self.record(now, Event::Passage { scan, outcome }));
+        changes
     }
 }
 
