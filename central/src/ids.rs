@@ -96,6 +96,11 @@ id! {
     ScheduleId(i32)
 }
 
+id! {
+    /// A member of staff who may act at gates; unique within a central.
+    StaffNumber(i32)
+}
+
 /// Ids that gates carry as plain integers: the database counts them up from 1.
 macro_rules! as_shared_number {
     ($($name:ident),*) => {
@@ -131,4 +136,72 @@ impl From<AccessLevelId> for shared::ids::AccessLevelId {
     fn from(id: AccessLevelId) -> Self {
         Self(u8::try_from(id.0).expect("the schema takes levels from 0 to 255"))
     }
+}
+
+/// A key's identifier: 16 hexadecimal digits in JSON and paths, 8 bytes in the database.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
+#[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, pattern = "^[0-9a-f]{16}$", example = "5f1c0a9be2d34c77")]
+pub struct Kid(pub shared::ids::Kid);
+
+/// The text is no key identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be the 16 hexadecimal digits of a key's identifier")]
+pub struct NoKid;
+
+impl fmt::Display for Kid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Kid {
+    type Err = NoKid;
+
+    fn from_str(text: &str) -> Result<Self, NoKid> {
+        shared::ids::Kid::from_hex(text).map(Self).ok_or(NoKid)
+    }
+}
+
+impl TryFrom<String> for Kid {
+    type Error = NoKid;
+
+    fn try_from(text: String) -> Result<Self, NoKid> {
+        text.parse()
+    }
+}
+
+impl From<Kid> for String {
+    fn from(kid: Kid) -> Self {
+        kid.to_string()
+    }
+}
+
+impl<'a> FromSql<'a> for Kid {
+    fn from_sql(sql: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        let bytes = <&[u8]>::from_sql(sql, raw)?;
+        Ok(Self(shared::ids::Kid(bytes.try_into()?)))
+    }
+
+    fn accepts(sql: &Type) -> bool {
+        <&[u8] as FromSql>::accepts(sql)
+    }
+}
+
+impl ToSql for Kid {
+    fn to_sql(
+        &self,
+        sql: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        self.0.0.as_slice().to_sql(sql, out)
+    }
+
+    fn accepts(sql: &Type) -> bool {
+        <&[u8] as ToSql>::accepts(sql)
+    }
+
+    to_sql_checked!();
 }

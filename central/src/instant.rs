@@ -35,6 +35,12 @@ impl UtcInstant {
         Self(self.0.saturating_add(duration).unwrap_or(Timestamp::MAX))
     }
 
+    /// `self + seconds`, at most the year 9999.
+    #[must_use]
+    pub fn plus_seconds(self, seconds: u64) -> Self {
+        self.plus(Duration::from_secs(seconds))
+    }
+
     /// `self - duration`, at least the year −9999.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {

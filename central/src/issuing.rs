@@ -3,9 +3,11 @@
 
 mod duty;
 mod handle;
+mod issue;
 
 pub use duty::IssuingDuty;
 pub use handle::{IssuingSigner, SealedKey};
+pub use issue::{Holder, IssueError, Issued, PassTemplate, issue};
 
 use minicbor::{Decode, Encode, bytes::ByteVec};
 use shared::{ids::Kid, keys::PublicKey};

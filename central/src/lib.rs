@@ -30,6 +30,7 @@ pub mod openapi;
 pub mod paging;
 pub mod policy;
 pub mod problem;
+pub mod publishing;
 pub mod qr;
 pub mod randomness;
 pub mod router;

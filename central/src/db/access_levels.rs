@@ -173,6 +173,48 @@ pub async fn read(
         .collect())
 }
 
+/// The levels that admit at one of these access points, ascending.
+///
+/// # Errors
+/// When the database fails.
+pub async fn admitting_at(
+    connection: &Connection,
+    school_id: SchoolId,
+    access_points: &[AccessPointId],
+) -> anyhow::Result<Vec<AccessLevelId>> {
+    let rows = connection
+        .query(
+            "SELECT DISTINCT level FROM access_level_grants \
+             WHERE school_id = $1 AND access_point_id = ANY($2) ORDER BY level",
+            &[&school_id, &access_points],
+        )
+        .await
+        .context("cannot look up who is admitted")?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Those of `levels` that the school does not have; the others cannot be deleted until the
+/// transaction ends.
+///
+/// # Errors
+/// When the database fails.
+pub async fn missing(
+    connection: &Connection,
+    school_id: SchoolId,
+    levels: &[AccessLevelId],
+) -> anyhow::Result<Vec<AccessLevelId>> {
+    let rows = connection
+        .query(
+            "SELECT level FROM access_levels WHERE school_id = $1 AND level = ANY($2) FOR SHARE",
+            &[&school_id, &levels],
+        )
+        .await
+        .context("cannot look up access levels")?;
+    let found: Vec<AccessLevelId> = rows.iter().map(|row| row.get(0)).collect();
+    let is_missing = |level: &&AccessLevelId| !found.contains(level);
+    Ok(levels.iter().filter(is_missing).copied().collect())
+}
+
 /// The access level as it is afterwards; `None` when there is none.
 ///
 /// # Errors

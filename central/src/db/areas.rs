@@ -23,6 +23,18 @@ pub struct Area {
     pub capacity: Option<i32>,
 }
 
+impl Area {
+    /// The same as gates carry it.
+    #[must_use]
+    pub fn to_wire(&self) -> shared::configuration::Area {
+        shared::configuration::Area {
+            id: self.area_id.into(),
+            name: self.name.as_str().to_owned(),
+            capacity: self.capacity.map(i32::unsigned_abs),
+        }
+    }
+}
+
 fn area(row: &Row) -> Area {
     Area {
         area_id: row.get("area_id"),
@@ -78,6 +90,21 @@ pub async fn list(
         )
         .await
         .context("cannot list the areas")?;
+    Ok(rows.iter().map(area).collect())
+}
+
+/// Those of `ids` that exist, ascending.
+///
+/// # Errors
+/// When the database fails.
+pub async fn read(connection: &Connection, ids: &[AreaId]) -> anyhow::Result<Vec<Area>> {
+    let rows = connection
+        .query(
+            "SELECT area_id, name, capacity FROM areas WHERE area_id = ANY($1) ORDER BY area_id",
+            &[&ids],
+        )
+        .await
+        .context("cannot read areas")?;
     Ok(rows.iter().map(area).collect())
 }
 

@@ -2,12 +2,13 @@
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
+use shared::keys::PublicKey;
 use tokio_postgres::{Row, types::Json};
 use utoipa::ToSchema;
 
 use super::{Connection, Word};
 use crate::{
-    ids::{GateId, SchoolId},
+    ids::{AreaId, GateId, SchoolId},
     instant::UtcInstant,
     paging::PageRequest,
     policy::{GatePolicies, SyncIntervals},
@@ -173,6 +174,51 @@ pub async fn list(
         .await
         .context("cannot list the gates")?;
     rows.iter().map(gate).collect()
+}
+
+/// Enrolled gates of the school, other than this one, with an access point from or to one of
+/// these areas; and their keys. Ascending.
+///
+/// # Errors
+/// When the database fails.
+pub async fn sharing_areas(
+    connection: &Connection,
+    school_id: SchoolId,
+    gate_id: GateId,
+    areas: &[AreaId],
+) -> anyhow::Result<Vec<(GateId, PublicKey)>> {
+    let rows = connection
+        .query(
+            "SELECT DISTINCT gate_id, public_key \
+             FROM gates JOIN doors USING (gate_id) JOIN access_points USING (door_id) \
+             WHERE gates.school_id = $1 AND gate_id <> $2 AND state = 'enrolled' AND public_key IS NOT NULL \
+                AND (from_area_id = ANY($3) OR to_area_id = ANY($3)) \
+             ORDER BY gate_id",
+            &[&school_id, &gate_id, &areas],
+        )
+        .await
+        .with_context(|| format!("cannot look up the peers of gate {gate_id}"))?;
+    let peer = |row: &Row| {
+        let key: &[u8] = row.get(1);
+        let key = PublicKey(key.try_into().context("a gate's key has no 32 bytes")?);
+        Ok((row.get(0), key))
+    };
+    rows.iter().map(peer).collect()
+}
+
+/// Those of a school that are not retired, ascending.
+///
+/// # Errors
+/// When the database fails.
+pub async fn in_use(connection: &Connection, school_id: SchoolId) -> anyhow::Result<Vec<GateId>> {
+    let rows = connection
+        .query(
+            "SELECT gate_id FROM gates WHERE school_id = $1 AND state <> 'retired' ORDER BY gate_id",
+            &[&school_id],
+        )
+        .await
+        .context("cannot list the gates in use")?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// The gate as it is afterwards; `None` when there is none.

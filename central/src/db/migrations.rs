@@ -39,6 +39,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "0006_journal_partitions.sql",
         sql: include_str!("../../../migrations/central/0006_journal_partitions.sql"),
     },
+    Migration {
+        number: 7,
+        name: "0007_key_succession.sql",
+        sql: include_str!("../../../migrations/central/0007_key_succession.sql"),
+    },
 ];
 
 /// Two centrals that start at once wait for each other here. Any number serves that nothing else

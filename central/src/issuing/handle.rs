@@ -1,8 +1,13 @@
 //! How the server asks for issuer keys and for the signatures of passes.
 
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use anyhow::{Context, bail};
 use minicbor::bytes::ByteVec;
-use shared::{cbor, keys::PublicKey, pass::Claims};
+use shared::{cbor, ids::Kid, keys::PublicKey, pass::Claims};
 
 use super::{Answer, IssuingDuty, Request};
 use crate::{
@@ -28,19 +33,19 @@ pub struct SealedKey {
 #[derive(Clone, Debug)]
 pub struct IssuingSigner {
     link: Link,
+    /// For each key, the first serial of the newest attempt to issue.
+    attempts: Arc<Mutex<BTreeMap<Kid, i32>>>,
 }
 
 impl IssuingSigner {
     /// A signer in a process of its own, started with the first request.
     #[must_use]
     pub fn in_process_of_its_own(configuration: &Configuration) -> Self {
-        Self {
-            link: Link::new(Place::Process {
-                kind: SignerKind::Issuing,
-                key_file: Credentials::new(configuration).path(Credential::Issuing),
-                log_format: configuration.log_format,
-            }),
-        }
+        Self::at(Place::Process {
+            kind: SignerKind::Issuing,
+            key_file: Credentials::new(configuration).path(Credential::Issuing),
+            log_format: configuration.log_format,
+        })
     }
 
     /// The same signer within this process: for commands and tests.
@@ -49,8 +54,13 @@ impl IssuingSigner {
         let make = move || {
             Ok(Box::new(IssuingDuty::new(seals.clone(), randomness.clone())) as Box<dyn Duty>)
         };
+        Self::at(Place::Here(Box::new(make)))
+    }
+
+    fn at(place: Place) -> Self {
         Self {
-            link: Link::new(Place::Here(Box::new(make))),
+            link: Link::new(place),
+            attempts: Arc::default(),
         }
     }
 
@@ -69,8 +79,12 @@ impl IssuingSigner {
     ///
     /// # Errors
     /// When the signer does not run, cannot open the key, or was asked for one of these serials
-    /// before: after a batch that was signed and not stored, it has to [`Self::start_over`].
-    pub async fn sign(&self, key: &SealedKey, batch: &[Claims]) -> anyhow::Result<Vec<Vec<u8>>> {
+    /// before.
+    pub(super) async fn sign(
+        &self,
+        key: &SealedKey,
+        batch: &[Claims],
+    ) -> anyhow::Result<Vec<Vec<u8>>> {
         let request = Request::Sign {
             kid: key.public_key.kid(),
             claims: batch.iter().map(|claims| claims.encode().into()).collect(),
@@ -88,10 +102,22 @@ impl IssuingSigner {
         }
     }
 
-    /// Has the signer forget which serials it signed: what was signed last was not stored, and
-    /// never left central.
-    pub async fn start_over(&self) {
-        self.link.start_over().await;
+    /// To be called with the key's row locked, before the first batch under it. An earlier attempt
+    /// at the same serial was signed at most, never stored: the signer starts over, since it signs
+    /// no serial twice. A serial below is left to be refused: the database went back in time.
+    pub(super) async fn begin(&self, kid: Kid, first_serial: i32) {
+        let earlier = self
+            .attempts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(kid, first_serial);
+        if earlier == Some(first_serial) {
+            tracing::warn!(
+                key.kid = %kid,
+                "passes of {kid} were to be issued and were not stored: the issuing signer starts over"
+            );
+            self.link.start_over().await;
+        }
     }
 
     async fn hand_over(&self, key: &SealedKey) -> anyhow::Result<()> {

@@ -10,6 +10,7 @@ use super::{Answer, Request, Statement, StatementDuty};
 use crate::{
     configuration::Configuration,
     db::{Db, signing_keys},
+    issuing::SealedKey,
     keys::{
         credentials::{Credential, Credentials},
         sealing::KeyEncryptionKey,
@@ -22,7 +23,7 @@ use crate::{
 pub struct StatementSigner {
     link: Link,
     db: Db,
-    key: Arc<RwLock<Option<Arc<signing_keys::StatementKey>>>>,
+    key: Arc<RwLock<Option<Arc<SealedKey>>>>,
 }
 
 impl StatementSigner {
@@ -96,7 +97,7 @@ impl StatementSigner {
         Ok(())
     }
 
-    async fn key(&self) -> anyhow::Result<Arc<signing_keys::StatementKey>> {
+    async fn key(&self) -> anyhow::Result<Arc<SealedKey>> {
         if let Some(key) = &*self.key.read().await {
             return Ok(key.clone());
         }
@@ -108,13 +109,13 @@ impl StatementSigner {
         Ok(key)
     }
 
-    async fn load(&self) -> anyhow::Result<Option<Arc<signing_keys::StatementKey>>> {
+    async fn load(&self) -> anyhow::Result<Option<Arc<SealedKey>>> {
         let transaction = self.db.begin_across_schools().await?;
         let key = signing_keys::statement_key(&transaction).await?;
-        Ok(key.map(Arc::new))
+        Ok(key.map(|key| Arc::new(key.pair)))
     }
 
-    async fn hand_over(&self, key: &signing_keys::StatementKey) -> anyhow::Result<()> {
+    async fn hand_over(&self, key: &SealedKey) -> anyhow::Result<()> {
         let request = Request::Hold {
             public_key: key.public_key,
             sealed: key.sealed.clone(),
