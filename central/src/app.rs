@@ -11,6 +11,7 @@ use crate::{
     gate_api::Traffic,
     issuing::IssuingSigner,
     metrics::Metrics,
+    publishing::Publisher,
     randomness::Randomness,
     shutdown::Shutdown,
     signers::StatementSigner,
@@ -48,4 +49,17 @@ pub struct App {
     pub shutdown: Shutdown,
     /// When it started.
     pub started: Stopwatch,
+}
+
+impl App {
+    /// What publishes signed documents.
+    #[must_use]
+    pub fn publisher(&self) -> Publisher {
+        Publisher {
+            db: self.db.clone(),
+            statements: self.statements.clone(),
+            clock: self.clock.clone(),
+            changes: self.changes.clone(),
+        }
+    }
 }

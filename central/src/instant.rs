@@ -41,6 +41,12 @@ impl UtcInstant {
         self.plus(Duration::from_secs(seconds))
     }
 
+    /// Without its fraction of a second: as passes and signed documents carry instants.
+    #[must_use]
+    pub fn whole_seconds(self) -> Self {
+        Self::from_unix_seconds(self.unix_seconds())
+    }
+
     /// `self - duration`, at least the year −9999.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {

@@ -2,6 +2,8 @@
 //! at once and may be cut short anywhere.
 
 mod prune_idempotency_keys;
+mod publish_behind;
+mod warn_of_expiry;
 
 use std::time::Duration;
 
@@ -20,6 +22,24 @@ pub fn start(app: &SharedApp) -> JoinSet<()> {
         {
             let app = app.clone();
             move || prune_idempotency_keys::run(app.clone())
+        },
+    ));
+    jobs.spawn(repeat(
+        "publish what is behind",
+        publish_behind::EVERY,
+        app.shutdown.clone(),
+        {
+            let app = app.clone();
+            move || publish_behind::run(app.clone())
+        },
+    ));
+    jobs.spawn(repeat(
+        "warn before the trust list expires",
+        warn_of_expiry::EVERY,
+        app.shutdown.clone(),
+        {
+            let app = app.clone();
+            move || warn_of_expiry::run(app.clone())
         },
     ));
     jobs

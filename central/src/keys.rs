@@ -3,6 +3,7 @@
 
 pub mod credentials;
 pub mod file;
+pub mod pairs;
 mod private;
 pub mod sealing;
 

@@ -30,6 +30,8 @@ pub const ADMINISTRATOR: &str = "administrator";
         (name = "monitoring", description = "For load balancers and Prometheus; no token"),
         (name = "schools", description = "Schools, to which everything else belongs"),
         (name = "students", description = "The people whom passes are for"),
+        (name = "passes", description = "What students show at gates: issued, revoked, suspended, reinstated"),
+        (name = "issuer keys", description = "Keys that sign a school's passes"),
         (name = "areas", description = "Where doors lead; `null` is outside"),
         (name = "gates", description = "The appliances at the doors"),
         (name = "scans", description = "What the gates reported"),
@@ -37,6 +39,8 @@ pub const ADMINISTRATOR: &str = "administrator";
         (name = "access points", description = "One direction through a door, with its reader"),
         (name = "schedules", description = "Weekly periods, and special days that override them"),
         (name = "access levels", description = "Named sets of (access point, schedule); passes carry their numbers"),
+        (name = "orders", description = "What gates are told to do at once"),
+        (name = "gate staff", description = "People who may act at gates, signed in there by PIN"),
     ),
     modifiers(&Security),
 )]

@@ -94,6 +94,12 @@ pub const DATABASE_UNAVAILABLE: Kind = Kind::new(
     "database_unavailable",
     "The database cannot be reached at the moment",
 );
+/// What was asked is stored, and gates are not told yet.
+pub const PUBLICATION_DELAYED: Kind = Kind::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "publication_delayed",
+    "It is stored, but gates cannot be told at the moment",
+);
 /// The answer took too long.
 pub const TIMED_OUT: Kind = Kind::new(
     StatusCode::SERVICE_UNAVAILABLE,

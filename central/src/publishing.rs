@@ -2,6 +2,7 @@
 //! transaction of its own; what is left behind by a crash or a signer that is down is found and
 //! published by [`Publisher::catch_up`]. One file for each kind.
 
+mod after_change;
 mod catch_up;
 mod configuration;
 mod issued_list;
@@ -11,7 +12,8 @@ mod roster;
 mod status_list;
 pub mod trust;
 
-pub use catch_up::publish_behind;
+pub use after_change::after_change;
+pub use catch_up::Which;
 
 use anyhow::Context;
 use shared::{

@@ -15,13 +15,15 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     admin_api::{
-        access_levels, access_points, areas, doors, gates, scans, schedules, schools, students,
+        access_levels, access_points, areas, doors, gate_staff, gates, issuer_keys, orders, passes,
+        scans, schedules, schools, students,
     },
     app::SharedApp,
     auth,
     extract::BODY_LEN_MAX,
     gate_api, health, metrics, observe, openapi,
     problem::{self, Problem},
+    publishing,
 };
 
 /// An administrator's request that takes longer was given up by its browser.
@@ -94,8 +96,46 @@ fn administrators(app: &SharedApp) -> OpenApiRouter<SharedApp> {
             access_levels::update::update,
             access_levels::delete::delete
         ))
+        .merge(issuing())
+        .merge(commanding())
+        .layer(from_fn_with_state(app.clone(), publishing::after_change))
         .layer(from_fn(limit_time))
         .route_layer(from_fn_with_state(app.clone(), auth::require_administrator))
+}
+
+/// Administrators: issuer keys and passes.
+fn issuing() -> OpenApiRouter<SharedApp> {
+    OpenApiRouter::new()
+        .routes(routes!(
+            issuer_keys::list::list,
+            issuer_keys::create::create
+        ))
+        .routes(routes!(issuer_keys::freeze::freeze))
+        .routes(routes!(passes::list::list, passes::create::create))
+        .routes(routes!(passes::create_many::create_many))
+        .routes(routes!(passes::revoke_many::revoke_many))
+        .routes(routes!(passes::suspend_many::suspend_many))
+        .routes(routes!(passes::reinstate_many::reinstate_many))
+        .routes(routes!(passes::get::get))
+        .routes(routes!(passes::revoke::revoke))
+        .routes(routes!(passes::suspend::suspend))
+        .routes(routes!(passes::reinstate::reinstate))
+        .routes(routes!(passes::text::text))
+        .routes(routes!(passes::qr_svg::qr_svg))
+        .routes(routes!(passes::qr_png::qr_png))
+}
+
+/// Administrators: what gates and the people at them are told.
+fn commanding() -> OpenApiRouter<SharedApp> {
+    OpenApiRouter::new()
+        .routes(routes!(orders::list::list, orders::create::create))
+        .routes(routes!(orders::lock_down::lock_down))
+        .routes(routes!(orders::end_lockdown::end_lockdown))
+        .routes(routes!(gate_staff::list::list, gate_staff::create::create))
+        .routes(routes!(
+            gate_staff::update::update,
+            gate_staff::delete::delete
+        ))
 }
 
 /// The whole server.

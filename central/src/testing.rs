@@ -2,6 +2,7 @@
 //! central over one without a port.
 
 mod gate;
+pub mod keys;
 
 pub use gate::{TestGate, build};
 

@@ -131,6 +131,7 @@ async fn answer(
     );
 
     hint_at_first_token(app).await?;
+    hint_at_keys(app).await?;
     announce(address, arguments.ready_file.as_deref())?;
     tokio::select! {
         ended = &mut server => {
@@ -201,6 +202,15 @@ async fn hint_at_first_token(app: &App) -> anyhow::Result<()> {
     if admin_tokens::count(&connection).await? == 0 {
         tracing::info!(
             "there is no administrator yet: make the first token with `central admin token create --name NAME`"
+        );
+    }
+    Ok(())
+}
+
+async fn hint_at_keys(app: &App) -> anyhow::Result<()> {
+    if !app.statements.has_key().await? {
+        tracing::info!(
+            "there are no keys yet, so gates can be told nothing: make them with `central keys init --small-school`"
         );
     }
     Ok(())

@@ -125,6 +125,31 @@ pub async fn newest(
     row.as_ref().map(published).transpose()
 }
 
+/// The documents of a place after a number, oldest first, up to `limit`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn after(
+    connection: &Connection,
+    place: Place<'_>,
+    number: Option<DocumentNumber>,
+    limit: i64,
+) -> anyhow::Result<Vec<Published>> {
+    let (epoch, n) = number.map_or((0, 0), |number| {
+        let epoch = i32::try_from(number.epoch.0).unwrap_or(i32::MAX);
+        (epoch, i64::try_from(number.n).unwrap_or(i64::MAX))
+    });
+    let rows = connection
+        .query(
+            "SELECT epoch, n, made_at, expires_at, document FROM signed_documents \
+             WHERE kind = $1 AND subject = $2 AND (epoch, n) > ($3, $4) ORDER BY epoch, n LIMIT $5",
+            &[&place.kind, &place.subject, &epoch, &n, &limit],
+        )
+        .await
+        .with_context(|| format!("cannot list {}", place.kind))?;
+    rows.iter().map(published).collect()
+}
+
 fn published(row: &Row) -> anyhow::Result<Published> {
     let epoch = u32::try_from(row.get::<_, i32>("epoch")).context("an epoch is negative")?;
     let n = u64::try_from(row.get::<_, i64>("n")).context("a number is negative")?;
@@ -217,27 +242,33 @@ pub async fn prune_expired(
 }
 
 const ISSUERS_BEHIND: &str = "SELECT kid FROM signing_keys AS key \
-    WHERE purpose = 'issuer' AND verification_until > $1 AND \
+    WHERE purpose = 'issuer' AND verification_until > $2 AND ($1::uuid IS NULL OR school_id = $1) AND \
         (published_status_version < status_version OR published_serial < next_serial \
             OR published_frozen <> (state = 'frozen') \
-            OR 2 > (SELECT count(DISTINCT kind) FROM signed_documents AS document \
-                WHERE document.kind = ANY($2) AND document.subject = key.kid \
+            OR $4::timestamptz IS NOT NULL AND 2 > (SELECT count(DISTINCT kind) \
+                FROM signed_documents AS document \
+                WHERE document.kind = ANY($3) AND document.subject = key.kid \
                     AND document.epoch = (SELECT epoch FROM central_state) \
-                    AND document.expires_at > $3)) \
+                    AND document.expires_at > $4)) \
     ORDER BY kid";
 
-/// Issuer keys whose lists (of these two `kinds`) do not hold everything, or expire before `renew`.
+/// Issuer keys of a school, or of all, whose lists (of these two `kinds`) do not hold everything,
+/// or expire before `renew`.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn issuers_behind(
     connection: &Connection,
+    school_id: Option<SchoolId>,
     kinds: [&'static str; 2],
     now: UtcInstant,
-    renew: UtcInstant,
+    renew: Option<UtcInstant>,
 ) -> anyhow::Result<Vec<Kid>> {
     let rows = connection
-        .query(ISSUERS_BEHIND, &[&now, &kinds.as_slice(), &renew])
+        .query(
+            ISSUERS_BEHIND,
+            &[&school_id, &now, &kinds.as_slice(), &renew],
+        )
         .await
         .context("cannot look for lists that are behind")?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
@@ -245,28 +276,31 @@ pub async fn issuers_behind(
 
 const GATES_BEHIND: &str = "SELECT gate_id, configuration, roster FROM ( \
         SELECT gate_id, \
-            published_configuration_version < configuration_version OR NOT EXISTS ( \
-                SELECT FROM signed_documents WHERE kind = $1 AND subject = uuid_send(gate_id) \
-                    AND epoch = (SELECT epoch FROM central_state) AND expires_at > $3) AS configuration, \
-            published_roster_version < roster_version OR NOT EXISTS ( \
+            published_configuration_version < configuration_version \
+                OR $4::timestamptz IS NOT NULL AND NOT EXISTS ( \
                 SELECT FROM signed_documents WHERE kind = $2 AND subject = uuid_send(gate_id) \
-                    AND epoch = (SELECT epoch FROM central_state) AND expires_at > $3) AS roster \
+                    AND epoch = (SELECT epoch FROM central_state) AND expires_at > $4) AS configuration, \
+            published_roster_version < roster_version \
+                OR $4::timestamptz IS NOT NULL AND NOT EXISTS ( \
+                SELECT FROM signed_documents WHERE kind = $3 AND subject = uuid_send(gate_id) \
+                    AND epoch = (SELECT epoch FROM central_state) AND expires_at > $4) AS roster \
         FROM gates JOIN access_versions USING (school_id) \
-        WHERE state <> 'retired') AS behind \
+        WHERE state <> 'retired' AND ($1::uuid IS NULL OR school_id = $1)) AS behind \
     WHERE configuration OR roster ORDER BY gate_id";
 
-/// Gates whose configuration or roster (these two `kinds`) does not hold everything, or expires
-/// before `renew`.
+/// Gates of a school, or of all, whose configuration or roster (these two `kinds`) does not hold
+/// everything, or expires before `renew`.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn gates_behind(
     connection: &Connection,
+    school_id: Option<SchoolId>,
     kinds: [&'static str; 2],
-    renew: UtcInstant,
+    renew: Option<UtcInstant>,
 ) -> anyhow::Result<Vec<GateBehind>> {
     let rows = connection
-        .query(GATES_BEHIND, &[&kinds[0], &kinds[1], &renew])
+        .query(GATES_BEHIND, &[&school_id, &kinds[0], &kinds[1], &renew])
         .await
         .context("cannot look for gates that are behind")?;
     let lag = |is_behind: bool| if is_behind { Lag::Behind } else { Lag::None };

@@ -1,5 +1,7 @@
 //! Table `students`.
 
+use std::collections::BTreeSet;
+
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
@@ -236,4 +238,46 @@ pub async fn erase(
         .await
         .with_context(|| format!("cannot erase the student {student_id}"))?;
     Ok(())
+}
+
+/// The first of `ids` who is no student of the school; the others cannot be erased until the
+/// transaction ends.
+///
+/// # Errors
+/// When the database fails.
+pub async fn first_unknown(
+    connection: &Connection,
+    school_id: SchoolId,
+    ids: &[StudentId],
+) -> anyhow::Result<Option<StudentId>> {
+    let rows = connection
+        .query(
+            "SELECT student_id FROM students \
+             WHERE school_id = $1 AND student_id = ANY($2) AND deleted_at IS NULL \
+             ORDER BY student_id FOR KEY SHARE",
+            &[&school_id, &ids],
+        )
+        .await
+        .context("cannot look up students")?;
+    let found: BTreeSet<StudentId> = rows.iter().map(|row| row.get(0)).collect();
+    Ok(ids.iter().find(|id| !found.contains(id)).copied())
+}
+
+/// Does a student of the school have this holder number?
+///
+/// # Errors
+/// When the database fails.
+pub async fn has_holder(
+    connection: &Connection,
+    school_id: SchoolId,
+    holder_number: i32,
+) -> anyhow::Result<bool> {
+    let row = connection
+        .query_opt(
+            "SELECT FROM students WHERE school_id = $1 AND holder_number = $2 AND deleted_at IS NULL",
+            &[&school_id, &holder_number],
+        )
+        .await
+        .context("cannot look up a holder")?;
+    Ok(row.is_some())
 }

@@ -64,19 +64,20 @@ pub enum IssueError {
     #[error("the school has no open issuer key")]
     NoOpenKey,
     /// `nbf` has to lie in the key's signing window.
-    #[error("not_before must lie in the issuer key's signing window, from {} to before {}", .0.from, .0.until)]
+    #[error("must lie in the issuer key's signing window, from {} to before {}", .0.from, .0.until)]
     OutsideSigningWindow(Window),
     /// Passes are not looked at after the key's verification window.
-    #[error(
-        "expires_at must not lie after {0}, when the issuer key's passes are looked at no more"
-    )]
+    #[error("must not lie after {0}, when the issuer key's passes are looked at no more")]
     BeyondVerification(UtcInstant),
     /// Serials are used up.
     #[error("the issuer key has {0} serials left")]
     KeyFull(i32),
-    /// Dates or levels that no pass can have.
-    #[error("{0}")]
-    Impossible(&'static str),
+    /// Dates that no pass can have.
+    #[error("must lie after not_before")]
+    ExpiresTooEarly,
+    /// More levels than a pass can have.
+    #[error("a pass has at most {LEVELS_PER_PASS} access levels")]
+    TooManyLevels,
     /// A database or signer that fails.
     #[error(transparent)]
     Failed(#[from] anyhow::Error),
@@ -129,18 +130,13 @@ pub async fn issue(
 /// The claims that all passes share; serial and holder key are each pass's own.
 fn first_claims(template: &PassTemplate) -> Result<Claims, IssueError> {
     if template.not_before >= template.expires_at {
-        return Err(IssueError::Impossible(
-            "expires_at must lie after not_before",
-        ));
+        return Err(IssueError::ExpiresTooEarly);
     }
     let levels = template
         .levels
         .iter()
         .map(|level| shared::ids::AccessLevelId::from(*level).0);
-    let levels = AccessLevels::new(levels).map_err(|_| {
-        const { assert!(LEVELS_PER_PASS == 16) };
-        IssueError::Impossible("a pass has at most 16 access levels")
-    })?;
+    let levels = AccessLevels::new(levels).map_err(|_| IssueError::TooManyLevels)?;
     Ok(Claims {
         not_before: UtcSeconds(template.not_before.unix_seconds()),
         expires_at: UtcSeconds(template.expires_at.unix_seconds()),

@@ -1,8 +1,6 @@
 //! Publishes whatever is behind: at start, every minute, and after each change by an
 //! administrator.
 
-use std::time::Duration;
-
 use shared::{
     configuration::Configuration, document::SignedKind as _, issued_list::IssuedList,
     roster::Roster, status_list::StatusList,
@@ -11,51 +9,43 @@ use shared::{
 use super::{Outcome, Publisher, RENEW_BEFORE_S};
 use crate::{
     db::publications::{self, Lag},
-    shutdown::Shutdown,
+    ids::SchoolId,
 };
 
-/// How long what a crash left behind stays behind, at most.
-const INTERVAL: Duration = Duration::from_secs(60);
-
-/// Publishes what is behind at once and then every minute, until `shutdown`.
-pub async fn publish_behind(publisher: Publisher, shutdown: Shutdown) {
-    loop {
-        match publisher.catch_up().await {
-            Ok(0) => {}
-            Ok(published) => tracing::info!(
-                documents = published,
-                "published {published} documents that were behind"
-            ),
-            // Without keys there is nothing to publish yet; `serve` says so once.
-            Err(error) => tracing::warn!("gates are not told everything: {error:#}"),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(INTERVAL) => {}
-            () = shutdown.requested() => return,
-        }
-    }
+/// Whose documents to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Those of a school that do not hold all changes.
+    ChangedIn(SchoolId),
+    /// Those that do not hold all changes or expire before long, of every school.
+    All,
 }
 
 impl Publisher {
-    /// Publishes every document that does not hold all changes or expires before long; how many
-    /// that were. One that fails does not keep the others back.
+    /// Publishes every document that is behind; how many that were. One that fails does not keep
+    /// the others back. Nothing is done before there are keys.
     ///
     /// # Errors
     /// The first failure, after everything was tried.
-    pub async fn catch_up(&self) -> anyhow::Result<usize> {
+    pub async fn catch_up(&self, which: Which) -> anyhow::Result<usize> {
         let now = self.clock.now();
-        let renew = now.plus_seconds(RENEW_BEFORE_S);
+        let (school_id, renew) = match which {
+            Which::ChangedIn(school_id) => (Some(school_id), None),
+            Which::All => (None, Some(now.plus_seconds(RENEW_BEFORE_S))),
+        };
         let transaction = self.db.begin_across_schools().await?;
         let lists = [StatusList::EXTERNAL_DATA, IssuedList::EXTERNAL_DATA];
-        let issuers = publications::issuers_behind(&transaction, lists, now, renew).await?;
+        let issuers =
+            publications::issuers_behind(&transaction, school_id, lists, now, renew).await?;
         let documents = [Configuration::EXTERNAL_DATA, Roster::EXTERNAL_DATA];
-        let gates = publications::gates_behind(&transaction, documents, renew).await?;
+        let gates = publications::gates_behind(&transaction, school_id, documents, renew).await?;
         transaction.commit().await?;
         if issuers.is_empty() && gates.is_empty() {
             return Ok(0);
         }
-        // Without it nothing can be published: said once and not for each document.
-        self.statements.kid().await?;
+        if !self.statements.has_key().await? {
+            return Ok(0);
+        }
         let mut tally = Tally::default();
         for kid in issuers {
             tally.count(self.issued_list(kid).await);

@@ -79,8 +79,8 @@ mod tests {
             zone in prop::sample::select(&ZONES[..]), at in FROM..UNTIL,
         ) {
             let table = offset_table(zone, UtcSeconds(FROM), UtcSeconds(UNTIL)).unwrap();
-            let at_zone = timestamp(UtcSeconds(at)).unwrap()
-                .to_zoned(TimeZone::get(zone).unwrap());
+            let at_zone = TimeZone::get(zone).unwrap()
+                .to_datetime(timestamp(UtcSeconds(at)).unwrap());
             let local = table.local(UtcSeconds(at)).unwrap();
             let minute = i64::from(at_zone.hour()) * 60 + i64::from(at_zone.minute());
             prop_assert_eq!(i64::from(local.minute), minute);

@@ -88,6 +88,17 @@ impl StatementSigner {
         Ok(self.key().await?.public_key.kid())
     }
 
+    /// Is there a key that gates believe?
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_key(&self) -> anyhow::Result<bool> {
+        if self.key.read().await.is_some() {
+            return Ok(true);
+        }
+        Ok(self.load().await?.is_some())
+    }
+
     /// Looks for a newer key: after each change of the trust list.
     ///
     /// # Errors
