@@ -300,7 +300,7 @@ mod tests {
                 .await;
             let bytes = format!("roster {n}");
             central
-                .store(Roster::EXTERNAL_DATA, own, n, bytes.as_bytes())
+                .store(Roster::EXTERNAL_DATA, own, 10 + n, bytes.as_bytes())
                 .await;
         }
         for (name, have, expected) in [
@@ -308,8 +308,8 @@ mod tests {
             (DocumentName::RootSet, Some(2), whole(b"root set 3")),
             (DocumentName::RootSet, Some(3), DocumentAnswer::NothingNewer),
             (DocumentName::Roster, None, whole(b"roster 3")),
-            (DocumentName::Roster, Some(1), whole(b"roster 3")),
-            (DocumentName::Roster, Some(3), DocumentAnswer::NothingNewer),
+            (DocumentName::Roster, Some(11), whole(b"roster 3")),
+            (DocumentName::Roster, Some(13), DocumentAnswer::NothingNewer),
             (DocumentName::Configuration, None, whole(b"a configuration")),
         ] {
             let answer = ask(&central, &mut gate, name, have).await;
