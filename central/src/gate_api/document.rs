@@ -298,6 +298,10 @@ mod tests {
                     bytes.as_bytes(),
                 )
                 .await;
+            let bytes = format!("configuration {n}");
+            central
+                .store(Configuration::EXTERNAL_DATA, own, 10 + n, bytes.as_bytes())
+                .await;
             let bytes = format!("roster {n}");
             central
                 .store(Roster::EXTERNAL_DATA, own, 10 + n, bytes.as_bytes())
@@ -310,7 +314,7 @@ mod tests {
             (DocumentName::Roster, None, whole(b"roster 3")),
             (DocumentName::Roster, Some(11), whole(b"roster 3")),
             (DocumentName::Roster, Some(13), DocumentAnswer::NothingNewer),
-            (DocumentName::Configuration, None, whole(b"a configuration")),
+            (DocumentName::Configuration, None, whole(b"configuration 3")),
         ] {
             let answer = ask(&central, &mut gate, name, have).await;
             assert_eq!(read(&answer.bytes), Ok(expected), "{name:?} after {have:?}");
