@@ -1,5 +1,5 @@
 //! The only file of central that reads a clock; everything else is handed a `Clock`.
-#![allow(clippy::disallowed_methods)]
+#![expect(clippy::disallowed_methods, reason = "the one place that reads clocks")]
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

@@ -1,7 +1,7 @@
 //! POST /gate/v1/heads: what is newest for a gate, freshly signed. A gate that knows it all waits
 //! here, and hears of a change as soon as it is published.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use axum::{extract::State, response::Response};
 use shared::{
@@ -93,7 +93,7 @@ async fn wait_for_news(
     known: DocumentNumber,
     wait: Duration,
 ) -> Result<Option<Vec<u8>>, Refused> {
-    let deadline = tokio::time::Instant::now() + wait;
+    let mut end_of_wait = pin!(tokio::time::sleep(wait));
     loop {
         if let Some(heads) = make(app, gate, When::Newer(known)).await? {
             return Ok(Some(heads));
@@ -105,7 +105,7 @@ async fn wait_for_news(
                     return Err(Refused::busy("A later request for heads took this one's place."));
                 }
             },
-            () = tokio::time::sleep_until(deadline) => return Ok(None),
+            () = &mut end_of_wait => return Ok(None),
             () = app.shutdown.requested() => return Ok(None),
         }
     }
