@@ -1,9 +1,10 @@
 //! The executable `gate-agent`: parses the command line and hands over to a command.
 
-use std::process::ExitCode;
+use std::{io::IsTerminal as _, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use gate_agent::commands;
+use tracing_subscriber::EnvFilter;
 
 /// The gate of a pass system: reads passes, decides without a network, opens the door, keeps the record.
 #[derive(Parser)]
@@ -15,10 +16,39 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Run(commands::run::Arguments),
+    Enrol(commands::enrol::Arguments),
+    Status(commands::status::Arguments),
+    Verify(commands::verify::Arguments),
+    Journal(commands::journal::Arguments),
     ScanImage(commands::scan_image::Arguments),
+    Config(commands::config::Arguments),
     /// Reads pictures from standard input: the child process of the others.
     #[command(hide = true)]
     Decoder,
+}
+
+/// What is logged; the shift report unless it says otherwise.
+const LOG_VARIABLE: &str = "RUST_LOG";
+
+/// The agent tells what belongs in a shift report, every other command only what is wrong.
+fn log_to_stderr(command: &Command) {
+    let default = match command {
+        Command::Run(_) => "info",
+        Command::Enrol(_)
+        | Command::Status(_)
+        | Command::Verify(_)
+        | Command::Journal(_)
+        | Command::ScanImage(_)
+        | Command::Config(_)
+        | Command::Decoder => "warn",
+    };
+    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
 }
 
 fn main() -> ExitCode {
@@ -26,7 +56,15 @@ fn main() -> ExitCode {
     if let Ok(name) = std::env::var(shared::defects::VARIABLE) {
         shared::defects::plant(shared::defects::Defect::from_name(&name).expect("a defect"));
     }
-    let result = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    log_to_stderr(&command);
+    let result = match command {
+        Command::Run(arguments) => commands::run::run(&arguments),
+        Command::Enrol(arguments) => commands::enrol::run(&arguments),
+        Command::Status(arguments) => commands::status::run(&arguments),
+        Command::Verify(arguments) => commands::verify::run(&arguments),
+        Command::Journal(arguments) => commands::journal::run(&arguments),
+        Command::Config(arguments) => commands::config::run(&arguments),
         Command::ScanImage(arguments) => commands::scan_image::run(&arguments),
         Command::Decoder => commands::decoder::run(),
     };
@@ -34,7 +72,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("gate-agent: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(commands::CANNOT_DO)
         }
     }
 }

@@ -10,7 +10,7 @@ use gate_core::input::{PresentationEnd, TextsRead};
 use serde::Deserialize;
 use shared::ids::AccessPointId;
 use shared::time::Uptime;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::decoder::{DecodeError, DecoderSettings, PictureFileError};
@@ -194,9 +194,21 @@ impl Reader {
     /// # Errors
     /// When the decoder cannot be started, the folder cannot be listed, or the socket cannot be used.
     pub async fn run(self, frames: mpsc::Sender<FrameRead>) -> anyhow::Result<ReaderEnd> {
+        self.run_and_tell(frames, oneshot::channel().0).await
+    }
+
+    /// [`Self::run`], saying when it reads: what is shown from then on is not missed.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn run_and_tell(
+        self,
+        frames: mpsc::Sender<FrameRead>,
+        ready: oneshot::Sender<()>,
+    ) -> anyhow::Result<ReaderEnd> {
         match &self.config {
-            ReaderConfig::Pictures(config) => pictures::run(&self, config, &frames).await,
-            ReaderConfig::Texts(config) => texts::run(&self, config, &frames).await,
+            ReaderConfig::Pictures(config) => pictures::run(&self, config, &frames, ready).await,
+            ReaderConfig::Texts(config) => texts::run(&self, config, &frames, ready).await,
         }
     }
 }

@@ -24,6 +24,7 @@ mod roster;
 mod sealing;
 #[cfg(test)]
 mod tests;
+pub mod thread;
 mod upkeep;
 mod writing;
 
@@ -31,7 +32,7 @@ pub use identity::Identity;
 pub use issued::IssuedProgress;
 pub use loading::LoadedState;
 pub use opening::DATABASE_FILE;
-pub use reader::StoreReader;
+pub use reader::{JournalStretch, StoreReader};
 pub use upkeep::Upkeep;
 pub use writing::Stamp;
 
@@ -47,6 +48,7 @@ use shared::{
     gate_api::DocumentName,
     heads::Acknowledgement,
     ids::{JournalPosition, Kid, PassDigest, PassId, Serial, StaffNumber},
+    journal::BATCH_RECORDS_LIMIT,
     policy::FullJournalPolicy,
     time::UtcSeconds,
 };
@@ -336,18 +338,17 @@ impl Store {
             .map_err(|error| self.problem(&error))
     }
 
-    /// Records behind `after`, at most `records` of them and `bytes` in all, and at least one
-    /// when there is one.
+    /// A batch of records behind `after`, at most `bytes` in all, but at least one when there is
+    /// one.
     ///
     /// # Errors
     /// What the disk says.
-    pub fn journal_after(
+    pub fn journal_stretch(
         &self,
         after: JournalPosition,
-        records: usize,
         bytes: usize,
-    ) -> Result<Vec<journal::KeptRecord>, StoreProblem> {
-        reader::journal_after(&self.connection, after, records, bytes)
+    ) -> Result<JournalStretch, StoreProblem> {
+        reader::journal_stretch(&self.connection, after, BATCH_RECORDS_LIMIT, bytes)
             .map_err(|error| self.problem(&error))
     }
 

@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use gate_core::input::PresentationEnd;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task;
 
 use crate::decoder::{Decoder, Effort, Request, read_picture_file};
 
-use super::{ExistingPictures, FrameRead, PicturesConfig, ReadProblem, Reader, ReaderEnd};
+use super::{FrameRead, PicturesConfig, ReadProblem, Reader, ReaderEnd};
 
 pub(super) async fn run(
     reader: &Reader,
     config: &PicturesConfig,
     frames: &mpsc::Sender<FrameRead>,
+    ready: oneshot::Sender<()>,
 ) -> anyhow::Result<ReaderEnd> {
     let decoder = Decoder::start(reader.decoder.clone(), reader.clock)
         .await
@@ -27,8 +28,16 @@ pub(super) async fn run(
         frames,
     };
     match config {
-        PicturesConfig::Folder { folder, existing } => desk.read_folder(folder, *existing).await,
-        PicturesConfig::Files { files } => desk.read_files(files).await,
+        PicturesConfig::Folder { folder, existing } => {
+            let watch = folder::Watch::new(folder, *existing)?;
+            // Nobody need wait for it.
+            let _ = ready.send(());
+            desk.read_folder(watch).await
+        }
+        PicturesConfig::Files { files } => {
+            let _ = ready.send(());
+            desk.read_files(files).await
+        }
     }
 }
 
@@ -48,12 +57,7 @@ impl Desk<'_> {
         Ok(ReaderEnd::NoMoreFrames)
     }
 
-    async fn read_folder(
-        &mut self,
-        folder: &Path,
-        existing: ExistingPictures,
-    ) -> anyhow::Result<ReaderEnd> {
-        let mut watch = folder::Watch::new(folder, existing)?;
+    async fn read_folder(&mut self, mut watch: folder::Watch) -> anyhow::Result<ReaderEnd> {
         loop {
             let (returned, files) = task::spawn_blocking(move || {
                 let files = watch.new_files();

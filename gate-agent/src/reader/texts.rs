@@ -11,7 +11,7 @@ use gate_core::input::PresentationEnd;
 use shared::ids::AccessPointId;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
@@ -30,8 +30,11 @@ pub(super) async fn run(
     reader: &Reader,
     config: &TextsConfig,
     frames: &mpsc::Sender<FrameRead>,
+    ready: oneshot::Sender<()>,
 ) -> anyhow::Result<ReaderEnd> {
     let listener = listen(&config.socket)?;
+    // Nobody need wait for it.
+    let _ = ready.send(());
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     loop {

@@ -20,6 +20,9 @@ use super::{
     sealing::SealingKey,
 };
 
+/// Records that are read at once: less than two megabytes.
+const PAGE_RECORDS: usize = 1_000;
+
 /// A store that is only read.
 #[derive(Debug)]
 pub struct StoreReader {
@@ -110,19 +113,14 @@ impl StoreReader {
         journal::anchor(&self.connection).map_err(|error| self.problem(&error))
     }
 
-    /// Hands over every record, oldest first, for as long as `take` wants more.
+    /// Some records behind `after`, oldest first; none when there are no more.
     ///
     /// # Errors
     /// What the disk says.
-    pub fn read_journal(
-        &self,
-        take: impl FnMut(KeptRecord) -> TakeMore,
-    ) -> Result<(), StoreProblem> {
-        let start = JournalPosition {
-            epoch: self.identity.journal_epoch,
-            seq: 0,
-        };
-        journal::read_after(&self.connection, start, take).map_err(|error| self.problem(&error))
+    pub fn page(&self, after: JournalPosition) -> Result<Vec<KeptRecord>, StoreProblem> {
+        journal_stretch(&self.connection, after, PAGE_RECORDS, usize::MAX)
+            .map(|stretch| stretch.records)
+            .map_err(|error| self.problem(&error))
     }
 
     fn problem(&self, error: &rusqlite::Error) -> StoreProblem {
@@ -130,13 +128,28 @@ impl StoreReader {
     }
 }
 
+/// Records that follow each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JournalStretch {
+    /// The records, oldest first.
+    pub records: Vec<KeptRecord>,
+    /// The signed anchor right before them, when records that were asked for are pruned.
+    pub anchor: Option<Vec<u8>>,
+}
+
 /// Records behind `after`: at most `records` of them and `bytes` in all, but always one.
-pub(super) fn journal_after(
+pub(super) fn journal_stretch(
     connection: &Connection,
     after: JournalPosition,
     records: usize,
     bytes: usize,
-) -> rusqlite::Result<Vec<KeptRecord>> {
+) -> rusqlite::Result<JournalStretch> {
+    let pruned = journal::anchor(connection)?
+        .filter(|(state, _)| state.position.epoch == after.epoch && state.position > after);
+    let (after, anchor) = match pruned {
+        Some((state, signed)) => (state.position, Some(signed)),
+        None => (after, None),
+    };
     let mut taken: Vec<KeptRecord> = Vec::new();
     let mut length = 0;
     journal::read_after(connection, after, |kept| {
@@ -147,5 +160,8 @@ pub(super) fn journal_after(
         taken.push(kept);
         TakeMore::Yes
     })?;
-    Ok(taken)
+    Ok(JournalStretch {
+        records: taken,
+        anchor,
+    })
 }

@@ -200,8 +200,31 @@ fn a_batch_is_bounded_by_records_and_bytes_but_never_empty() {
     let mut store = fixture.enrolled(JournalLimits::STANDARD);
     fill(&mut store, 10);
     let from = |seq| JournalPosition { epoch: EPOCH, seq };
-    assert_eq!(store.journal_after(from(0), 4, 1 << 20).unwrap().len(), 4);
-    assert_eq!(store.journal_after(from(7), 4, 1 << 20).unwrap().len(), 3);
-    assert_eq!(store.journal_after(from(0), 4, 1).unwrap().len(), 1);
-    assert_eq!(store.journal_after(from(10), 4, 1 << 20).unwrap().len(), 0);
+    let read = |after, records, bytes| {
+        reader::journal_stretch(&store.connection, from(after), records, bytes)
+            .unwrap()
+            .records
+            .len()
+    };
+    assert_eq!(read(0, 4, 1 << 20), 4);
+    assert_eq!(read(7, 4, 1 << 20), 3);
+    assert_eq!(read(0, 4, 1), 1);
+    assert_eq!(read(10, 4, 1 << 20), 0);
+}
+
+#[test]
+fn a_batch_that_begins_behind_pruned_records_carries_the_anchor() {
+    let fixture = Fixture::new();
+    let mut store = fixture.enrolled(SMALL);
+    store.set_full_journal_policy(FullJournalPolicy::DropOldest);
+    for number in 0..21 {
+        store.commit(&commit(vec![grant(number)])).unwrap();
+    }
+    let from = |seq| JournalPosition { epoch: EPOCH, seq };
+    let lost = store.journal_stretch(from(2), 1 << 20).unwrap();
+    assert_eq!(lost.records[0].position, from(6));
+    assert!(lost.anchor.is_some());
+    let none_lost = store.journal_stretch(from(5), 1 << 20).unwrap();
+    assert_eq!(none_lost.records[0].position, from(6));
+    assert!(none_lost.anchor.is_none());
 }

@@ -1,0 +1,251 @@
+//! Puts an agent together: store, core, doors, readers, panels, sync, and the loop in their middle.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use anyhow::Context as _;
+use gate_core::{
+    action::StoredKind,
+    gate::{Gate, Identity, Loaded},
+};
+use shared::{gate_api::DocumentName, heads::Newest, keys::sha256};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use crate::{
+    clock::GateClock,
+    configuration::{AgentConfiguration, DoorPlace, ReaderPlace},
+    decoder::DecoderSettings,
+    door_io::{COMMANDS_WAITING_MAX, DoorIo, INPUTS_WAITING_MAX},
+    event_loop::{EventLoop, Inputs, Outputs, Start, SyncControls},
+    panel::{self, SignIns},
+    reader::{FRAMES_WAITING_MAX, FrameRead, Reader, ReaderEnd},
+    store::{LoadedState, Store, problem::StoreProblem, thread::StoreThread},
+    sync::{
+        self, FIRST_INTERVALS, LoopHandle, Sync,
+        address::{CentralAddress, TlsKeys},
+        client::{Client, ClientParts},
+        tls::PinnedKeys,
+        trusted_time::TrustedTime,
+    },
+    tasks::Tasks,
+};
+
+/// The version that records and heartbeats name.
+pub const AGENT_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// An agent that is about to run.
+#[derive(Debug)]
+pub struct Agent {
+    event_loop: EventLoop,
+    stop: watch::Sender<bool>,
+}
+
+/// What of a configuration one must be able to reach from outside while the agent runs.
+#[derive(Clone, Debug)]
+pub struct StopHandle(watch::Sender<bool>);
+
+impl StopHandle {
+    /// Asks the agent to end in order.
+    pub fn stop(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl Agent {
+    /// Opens the store, starts the core, and starts everything around it. When this returns,
+    /// doors are driven, readers read and panels can connect.
+    ///
+    /// # Errors
+    /// When the gate is not enrolled, or a part cannot be started; the message says what to do.
+    pub async fn start(configuration: &AgentConfiguration) -> anyhow::Result<Self> {
+        Self::start_with(configuration, DecoderSettings::this_program()).await
+    }
+
+    /// [`Self::start`] with another decoder, for tests.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_with(
+        configuration: &AgentConfiguration,
+        decoder: DecoderSettings,
+    ) -> anyhow::Result<Self> {
+        let clock = GateClock::new(configuration.clock.clone());
+        let mut tasks = Tasks::default();
+        let store = Store::open(&configuration.places)?;
+        let loaded = store.load()?;
+        let key = store.key().ok_or(StoreProblem::NotEnrolled)?;
+        let (thread, store, stored) = StoreThread::new(store)?;
+        tasks.watch_blocking("store", move || thread.run());
+
+        let now = clock.now();
+        let gate = Gate::start(now, core_input(&loaded))?;
+        let time = TrustedTime::new(clock.machine(), now.uptime, gate.trusted_utc(now));
+        let pinned = PinnedKeys::new(loaded.identity.tls_key.into_iter().collect());
+        let pull = Arc::new(Notify::new());
+        let (intervals, watched_intervals) = watch::channel(FIRST_INTERVALS);
+        let (to_loop, sync_inputs) = mpsc::channel(sync::INPUTS_WAITING_MAX);
+        let to_loop = LoopHandle::new(to_loop);
+        let client = Client::new(ClientParts {
+            address: address(&loaded, gate.configuration().map(|it| &it.tls_keys[..]))?,
+            pinned: pinned.clone(),
+            key: Arc::clone(&key),
+            store: store.clone(),
+            time: time.clone(),
+            to_loop: to_loop.clone(),
+            timeout_ms: configuration.sync.request_timeout_ms,
+        })
+        .context("cannot make the HTTP client")?;
+        let sync = Sync {
+            gate: loaded.identity.gate,
+            key,
+            client: Arc::new(client),
+            to_loop,
+            store: store.clone(),
+            intervals: watched_intervals,
+            limits: configuration.sync,
+            pull: Arc::clone(&pull),
+            resend: watch::channel(None).0,
+        };
+
+        let (doors, sensors) = start_doors(&configuration.doors, &clock, &mut tasks);
+        let frames = start_readers(&configuration.readers, &clock, &decoder, &mut tasks).await?;
+        let (panel_events, panels) = mpsc::channel(panel::REQUESTS_WAITING_MAX);
+        let listener = panel::listen(&configuration.panel_socket)?;
+        tasks.watch("panel", panel::serve(listener, panel_events));
+        sync.spawn(&mut tasks);
+
+        let (stop, stopped) = watch::channel(false);
+        let event_loop = EventLoop::new(Start {
+            sign_ins: SignIns::new(now.uptime, &loaded.pin_failures),
+            configuration: stored_configuration(&loaded),
+            gate,
+            clock,
+            inputs: Inputs {
+                stored,
+                doors: sensors,
+                frames,
+                panels,
+                sync: sync_inputs,
+                stop: stopped,
+            },
+            outputs: Outputs {
+                store,
+                doors,
+                sync: SyncControls {
+                    pull,
+                    intervals,
+                    pinned,
+                    time,
+                },
+            },
+            tasks,
+        });
+        Ok(Self { event_loop, stop })
+    }
+
+    /// By which the agent is asked to end.
+    #[must_use]
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle(self.stop.clone())
+    }
+
+    /// Runs until it is asked to end.
+    ///
+    /// # Errors
+    /// When a part of it ends unexpectedly.
+    pub async fn run(self) -> anyhow::Result<()> {
+        self.event_loop.run().await
+    }
+}
+
+/// What the core starts from.
+#[must_use]
+pub fn core_input(loaded: &LoadedState) -> Loaded {
+    Loaded {
+        identity: Identity {
+            gate: loaded.identity.gate,
+            pinned_root_set: loaded.identity.pinned_root_set,
+        },
+        memory: loaded.memory.clone(),
+        documents: loaded.documents.clone(),
+        agent_version: AGENT_VERSION.into(),
+    }
+}
+
+fn stored_configuration(loaded: &LoadedState) -> Option<Newest> {
+    let kind = StoredKind::Named(DocumentName::Configuration);
+    let stored = loaded.documents.iter().find(|one| one.kind == kind)?;
+    Some(Newest {
+        number: stored.number,
+        digest: sha256(&stored.bytes),
+    })
+}
+
+fn address(
+    loaded: &LoadedState,
+    configured: Option<&[shared::ids::Digest]>,
+) -> anyhow::Result<CentralAddress> {
+    let has_key = loaded.identity.tls_key.is_some() || configured.is_some_and(|it| !it.is_empty());
+    let keys = if has_key {
+        TlsKeys::Known
+    } else {
+        TlsKeys::Unknown
+    };
+    CentralAddress::parse(&loaded.identity.central_address, keys)
+        .context("the stored address of central cannot be used")
+}
+
+type Doors = (
+    BTreeMap<shared::ids::DoorId, mpsc::Sender<gate_core::action::DoorCommand>>,
+    mpsc::Receiver<crate::door_io::SensorChange>,
+);
+
+fn start_doors(places: &[DoorPlace], clock: &GateClock, tasks: &mut Tasks) -> Doors {
+    let (changes, sensors) = mpsc::channel(INPUTS_WAITING_MAX);
+    let mut doors = BTreeMap::new();
+    for DoorPlace { door, io } in places {
+        let (commands, orders) = mpsc::channel(COMMANDS_WAITING_MAX);
+        let io = DoorIo {
+            door: *door,
+            config: io.clone(),
+            clock: clock.machine(),
+        };
+        tasks.watch_orderly(format!("door {door}"), io.run(orders, changes.clone()));
+        doors.insert(*door, commands);
+    }
+    (doors, sensors)
+}
+
+/// Returns once every reader reads.
+async fn start_readers(
+    places: &[ReaderPlace],
+    clock: &GateClock,
+    decoder: &DecoderSettings,
+    tasks: &mut Tasks,
+) -> anyhow::Result<mpsc::Receiver<FrameRead>> {
+    let (sender, frames) = mpsc::channel(FRAMES_WAITING_MAX);
+    for ReaderPlace {
+        access_point,
+        source,
+    } in places
+    {
+        let reader = Reader {
+            config: source.clone(),
+            access_point: *access_point,
+            clock: clock.machine(),
+            decoder: decoder.clone(),
+        };
+        let (ready, is_ready) = oneshot::channel();
+        let sender = sender.clone();
+        let name = format!("reader at access point {access_point}");
+        tasks.watch_until_done(name, async move {
+            match reader.run_and_tell(sender, ready).await? {
+                ReaderEnd::NoMoreFrames => Ok(()),
+                ReaderEnd::ReceiverGone => anyhow::bail!("nobody takes its frames"),
+            }
+        });
+        if is_ready.await.is_err() {
+            return Err(tasks.failed().await);
+        }
+    }
+    Ok(frames)
+}

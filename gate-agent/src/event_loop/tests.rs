@@ -1,0 +1,315 @@
+//! The loop with the real store, the real core, simulated doors and an authority in memory. The
+//! test is reader, panel and network.
+
+mod rig;
+
+use std::time::Duration;
+
+use shared::{
+    decision::{Decision, DenyReason},
+    gate_api::DocumentName,
+    ids::ScanId,
+    journal::{DoorEvent, Event, GuardAction, PassageOutcome},
+    order::OrderAction,
+    panel_api::{Link, LockState, PanelAnswer, PanelAsk, PanelMessage},
+};
+
+use super::*;
+use crate::{
+    store::journal::JournalLimits,
+    sync::{SignedInput, SyncAsk},
+};
+use rig::{ENTRY, EXIT, GUARD, PIN, Rig, SUPERVISOR, TURNSTILE};
+
+#[tokio::test]
+async fn a_valid_pass_is_recorded_and_only_then_is_the_door_released() {
+    let mut rig = Rig::start().await;
+    let pass = rig.authority.issue(&rig.authority.claims(&[1]));
+    rig.pull_everything().await;
+    rig.show(ENTRY, &pass.text()).await;
+    let decided = rig.decided().await;
+    assert_eq!(decided.decision, Decision::Grant);
+    assert_eq!(decided.pass, pass.id);
+    assert_eq!(rig.passage().await, (decided.scan, PassageOutcome::Taken));
+    let rig = rig.stop().await;
+    let events = rig.events();
+    let scan = events
+        .iter()
+        .position(|event| matches!(event, Event::Scan(_)));
+    let passage = events
+        .iter()
+        .position(|event| matches!(event, Event::Passage { .. }));
+    assert!(scan.unwrap() < passage.unwrap());
+    assert!(matches!(events.first(), Some(Event::Started { .. })));
+    assert_eq!(events.last(), Some(&Event::Stopped));
+    assert_eq!(rig.releases(), 1);
+}
+
+#[tokio::test]
+async fn a_revoked_pass_and_a_foreign_text_are_denied_and_open_nothing() {
+    let mut rig = Rig::start().await;
+    let pass = rig.authority.issue(&rig.authority.claims(&[1]));
+    rig.authority.status.revoked = vec![pass.id.serial.0];
+    rig.pull_everything().await;
+    rig.show(ENTRY, &pass.text()).await;
+    let decided = rig.decided().await;
+    assert_eq!(decided.decision, Decision::Deny(DenyReason::PassRevoked));
+    rig.show(ENTRY, "https://example.org").await;
+    let refused = rig
+        .heard(|message| match message {
+            PanelMessage::Refused { reason, .. } => Some(*reason),
+            _ => None,
+        })
+        .await;
+    assert_eq!(refused, DenyReason::NotAPass);
+    let rig = rig.stop().await;
+    assert_eq!(rig.releases(), 0);
+}
+
+#[tokio::test]
+async fn a_digest_that_was_never_issued_is_found_by_one_read() {
+    let mut rig = Rig::start().await;
+    let honest = rig.authority.issue(&rig.authority.claims(&[1]));
+    let mut claims = rig.authority.claims(&[1, 2]);
+    claims.serial = honest.id.serial;
+    let forged = rig.authority.forge(&claims);
+    rig.pull_everything().await;
+    rig.show(ENTRY, &forged.text()).await;
+    let decided = rig.decided().await;
+    assert_eq!(decided.decision, Decision::Deny(DenyReason::PassNotIssued));
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_journal_that_is_full_denies_and_the_gate_goes_on() {
+    let limits = JournalLimits {
+        records: 20,
+        ordinary_records: 18,
+        prune_step: 5,
+    };
+    let mut rig = Rig::start_with(limits).await;
+    let passes: Vec<_> = (0..20)
+        .map(|_| rig.authority.issue(&rig.authority.claims(&[1])))
+        .collect();
+    rig.pull_everything().await;
+    let mut denied = 0;
+    for pass in passes {
+        rig.show(ENTRY, &pass.text()).await;
+        match rig.decided().await.decision {
+            Decision::Grant => assert_eq!(denied, 0, "no grant behind a full journal"),
+            Decision::Deny(reason) => {
+                assert_eq!(reason, DenyReason::GateFault);
+                denied += 1;
+            }
+        }
+    }
+    assert!(denied > 0);
+    let state = rig.state().await;
+    let is_told = |word: &str| state.faults.iter().any(|fault| fault.contains(word));
+    assert!(is_told("not acknowledged"), "{:?}", state.faults);
+    let rig = rig.stop().await;
+    let events = rig.events();
+    let granted = events
+        .iter()
+        .filter(|event| matches!(event, Event::Scan(scan) if scan.decision == Decision::Grant));
+    assert_eq!(rig.releases(), granted.count());
+}
+
+#[tokio::test]
+async fn a_guard_signs_in_by_pin_and_lets_somebody_in() {
+    let mut rig = Rig::start().await;
+    rig.pull_everything().await;
+    let let_in = || PanelAsk::LetIn {
+        access_point: ENTRY,
+        scan: None,
+        reason: "forgot the pass".into(),
+        name: Some("Ada".into()),
+    };
+    let sign_in = |pin: &str| PanelAsk::SignIn {
+        staff: GUARD,
+        pin: pin.into(),
+    };
+    assert!(
+        matches!(rig.ask(let_in()).await, PanelAnswer::Refused { why } if why.contains("sign in"))
+    );
+    assert!(matches!(
+        rig.ask(sign_in("0000")).await,
+        PanelAnswer::Refused { .. }
+    ));
+    assert_eq!(rig.ask(sign_in(PIN)).await, PanelAnswer::Done);
+    assert_eq!(rig.state().await.staff, Some(GUARD));
+    assert_eq!(rig.ask(let_in()).await, PanelAnswer::Done);
+    assert!(matches!(
+        rig.ask(PanelAsk::EndLockdown).await,
+        PanelAnswer::Refused { why } if why.contains("supervisor")
+    ));
+    assert_eq!(rig.ask(PanelAsk::SignOut).await, PanelAnswer::Done);
+    let rig = rig.stop().await;
+    assert_eq!(rig.releases(), 1);
+    let guard: Vec<_> = rig
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::Guard { action, .. } => Some(action),
+            _ => None,
+        })
+        .collect();
+    let let_in = GuardAction::LetIn {
+        access_point: ENTRY,
+        scan: None,
+    };
+    assert_eq!(
+        guard,
+        [
+            GuardAction::PinRefused,
+            GuardAction::SignedIn,
+            let_in,
+            GuardAction::SignedOut
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_order_locks_the_gate_down_and_a_restart_keeps_it_so() {
+    let mut rig = Rig::start().await;
+    let pass = rig.authority.issue(&rig.authority.claims(&[1]));
+    rig.pull_everything().await;
+    let order = rig.authority.sign_order(OrderAction::LockDown, 600);
+    rig.to_loop
+        .hand_over(SignedInput::Order, order)
+        .await
+        .unwrap();
+    rig.show(ENTRY, &pass.text()).await;
+    let locked_down = Decision::Deny(DenyReason::DoorLockedDown);
+    assert_eq!(rig.decided().await.decision, locked_down);
+    let mut rig = rig.stop().await.start_again().await;
+    rig.show(ENTRY, &pass.text()).await;
+    assert_eq!(rig.decided().await.decision, locked_down);
+    rig.sign_in(SUPERVISOR).await;
+    assert_eq!(rig.ask(PanelAsk::EndLockdown).await, PanelAnswer::Done);
+    rig.show(EXIT, &pass.text()).await;
+    assert_eq!(rig.decided().await.decision, Decision::Grant);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn signed_bytes_are_answered_once_they_are_stored_and_bad_ones_are_refused() {
+    let mut rig = Rig::start().await;
+    rig.pull_everything().await;
+    let refused = rig
+        .to_loop
+        .hand_over(SignedInput::Heads, b"garbage".to_vec())
+        .await;
+    assert!(matches!(refused, Err(crate::sync::NotTaken::Refused(_))));
+    let status_list = rig.authority.sign_status_list();
+    let kind = SignedInput::Document(DocumentName::StatusList(rig.authority.kid()));
+    rig.to_loop
+        .hand_over(kind, status_list.clone())
+        .await
+        .unwrap();
+    let rig = rig.stop().await;
+    assert!(
+        rig.stored()
+            .iter()
+            .any(|document| document.bytes == status_list)
+    );
+}
+
+#[tokio::test]
+async fn a_door_that_is_not_wired_is_a_fault_and_a_silent_sync_is_no_trouble() {
+    let mut rig = Rig::start().await;
+    rig.pull_everything().await;
+    let state = rig.state().await;
+    assert!(
+        state
+            .faults
+            .iter()
+            .any(|fault| fault.contains("door 2") && fault.contains("[[doors]]")),
+        "{:?}",
+        state.faults
+    );
+    assert_eq!(state.link, Link::Down);
+    rig.tell(SyncInput::Link(Link::Up)).await;
+    rig.ask_core(SyncAsk::Heads).await;
+    assert_eq!(rig.state().await.link, Link::Up);
+    let health = rig.ask_core(SyncAsk::Health).await;
+    assert!(health.configuration.is_some(), "{health:?}");
+    assert!(!health.problems.is_empty(), "{health:?}");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_door_forced_open_is_an_urgent_record_and_an_alarm() {
+    let mut rig = Rig::start().await;
+    rig.pull_everything().await;
+    rig.sensor(TURNSTILE, gate_core::input::DoorInput::TamperRaised)
+        .await;
+    rig.heard(|message| match message {
+        PanelMessage::State(state) => state
+            .doors
+            .iter()
+            .any(|door| !door.alarms.is_empty())
+            .then_some(()),
+        _ => None,
+    })
+    .await;
+    assert!(
+        rig.state()
+            .await
+            .doors
+            .iter()
+            .all(|door| door.lock == LockState::Locked)
+    );
+    let rig = rig.stop().await;
+    let events = rig.events();
+    let alarm = |event: &Event| {
+        matches!(
+            event,
+            Event::Door {
+                event: DoorEvent::AlarmRaised(_),
+                ..
+            }
+        )
+    };
+    assert!(events.iter().any(alarm));
+}
+
+#[tokio::test]
+async fn a_slow_panel_is_let_go_and_the_others_hear_on() {
+    let mut rig = Rig::start().await;
+    let pass = rig.authority.issue(&rig.authority.claims(&[1]));
+    rig.pull_everything().await;
+    let (slow, mut never_read) = tokio::sync::mpsc::channel(1);
+    rig.connect(crate::panel::PanelId(77), slow).await;
+    for _ in 0..3 {
+        rig.ask(PanelAsk::State).await;
+        rig.show(ENTRY, &pass.text()).await;
+        rig.decided().await;
+        rig.tell(SyncInput::Link(Link::Up)).await;
+        rig.tell(SyncInput::Link(Link::Down)).await;
+    }
+    rig.state().await;
+    let mut received = 0;
+    while never_read.recv().await.is_some() {
+        received += 1;
+    }
+    assert!(received <= 1, "{received} messages");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn the_agent_ends_within_two_seconds() {
+    let mut rig = Rig::start().await;
+    let pass = rig.authority.issue(&rig.authority.claims(&[1]));
+    rig.pull_everything().await;
+    rig.show(ENTRY, &pass.text()).await;
+    assert_eq!(rig.decided().await.scan, ScanId(1));
+    let clock = crate::clock::Clock::system();
+    let asked = clock.uptime();
+    rig.stop().await;
+    assert!(
+        clock.uptime().since_ms(asked) < 2_000 + 3_000,
+        "a loaded machine is given some more"
+    );
+    tokio::time::sleep(Duration::ZERO).await;
+}

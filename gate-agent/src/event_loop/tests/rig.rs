@@ -1,0 +1,410 @@
+//! A gate on a bench.
+
+#[allow(
+    missing_docs,
+    dead_code,
+    unreachable_pub,
+    reason = "an authority shared with the tests of the core and of the whole system"
+)]
+#[path = "../../../../tests/src/authority.rs"]
+mod authority;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use argon2::PasswordHasher as _;
+use gate_core::{
+    action::{StoredDocument, StoredKind},
+    input::DoorInput,
+};
+use shared::{
+    gate_api::DocumentName,
+    ids::{AccessPointId, JournalEpoch, ScanId, Serial, StaffNumber},
+    journal::{Event, PassageOutcome},
+    keys::sha256,
+    panel_api::{
+        self, Decided, PANEL_API_VERSION, PanelAnswer, PanelAsk, PanelMessage, PanelRequest,
+        PanelState, split_frame,
+    },
+    time::UtcSeconds,
+};
+use tempfile::TempDir;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+    time::timeout,
+};
+
+pub(super) use authority::{Authority, ENTRY, EXIT, GUARD, SUPERVISOR, T0, TURNSTILE};
+
+use super::*;
+use crate::{
+    agent::core_input,
+    clock::{Clock, ClockConfig, GateClock},
+    door_io::{COMMANDS_WAITING_MAX, DoorIo, DoorIoConfig, Sensors, SimulatedDoor},
+    gate_key::{GATE_KEY_FILE, GateKey, random_secret, write_secret},
+    panel::PanelId,
+    store::{
+        Enrolled, Identity, Store, StorePlaces, StoreReader,
+        journal::JournalLimits,
+        thread::{StoreThread, SyncRequest},
+    },
+    sync::{FIRST_INTERVALS, LoopHandle, SyncAsk},
+};
+
+pub(super) const PIN: &str = "4711";
+const PANEL: PanelId = PanelId(1);
+
+/// What stays when the agent is stopped.
+pub(super) struct Bench {
+    folder: TempDir,
+    limits: JournalLimits,
+    pub(super) authority: Authority,
+}
+
+/// A running agent, but for its reader, panel and network.
+pub(super) struct Rig {
+    bench: Bench,
+    pub(super) authority: Authority,
+    pub(super) to_loop: LoopHandle,
+    sync: mpsc::Sender<SyncInput>,
+    store: StoreHandle,
+    frames: mpsc::Sender<FrameRead>,
+    sensors: mpsc::Sender<SensorChange>,
+    panels: mpsc::Sender<PanelEvent>,
+    messages: mpsc::Receiver<Vec<u8>>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<anyhow::Result<()>>,
+    requests: u32,
+}
+
+impl Rig {
+    pub(super) async fn start() -> Self {
+        Self::start_with(JournalLimits::STANDARD).await
+    }
+
+    pub(super) async fn start_with(limits: JournalLimits) -> Self {
+        let bench = Bench {
+            folder: tempfile::tempdir().unwrap(),
+            limits,
+            authority: Authority::new(),
+        };
+        bench.enrol();
+        bench.start_again().await
+    }
+
+    /// Hands over everything that central would, as sync does.
+    pub(super) async fn pull_everything(&mut self) {
+        let mut documents = self.authority.everything();
+        let mut configuration = self.authority.configuration();
+        for member in &mut configuration.staff {
+            member.pin_verifier = pin_verifier();
+        }
+        documents[2].1 = self.authority.sign_configuration(&configuration);
+        let heads = self.authority.heads();
+        let heads = self.authority.sign_heads(&heads);
+        let digests = self.authority.issued.clone();
+        let kid = self.authority.kid();
+        self.store
+            .ask(|answer| SyncRequest::StoreIssuedRange {
+                kid,
+                first: Serial(0),
+                digests,
+                answer,
+            })
+            .await
+            .unwrap();
+        for (name, bytes) in documents {
+            let kind = SignedInput::Document(name);
+            self.to_loop.hand_over(kind, bytes).await.unwrap();
+        }
+        self.to_loop
+            .hand_over(SignedInput::Heads, heads)
+            .await
+            .unwrap();
+        assert!(self.ask_core(SyncAsk::Wanted).await.documents.is_empty());
+        while self.messages.try_recv().is_ok() {}
+    }
+
+    pub(super) async fn show(&self, access_point: AccessPointId, text: &str) {
+        let frame = FrameRead {
+            access_point,
+            taken_at: Clock::system().uptime(),
+            texts: vec![text.to_owned()],
+            decode_ms: 1,
+            source: None,
+            end: PresentationEnd::SourceHasNoMoreFrames,
+            problem: None,
+        };
+        self.frames.send(frame).await.unwrap();
+    }
+
+    pub(super) async fn sensor(&self, door: DoorId, input: DoorInput) {
+        self.sensors
+            .send(SensorChange { door, input })
+            .await
+            .unwrap();
+    }
+
+    pub(super) async fn tell(&self, input: SyncInput) {
+        self.sync.send(input).await.unwrap();
+    }
+
+    pub(super) async fn ask_core<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> SyncAsk) -> T {
+        let (answer, answered) = oneshot::channel();
+        self.tell(SyncInput::Ask(ask(answer))).await;
+        answered.await.unwrap()
+    }
+
+    pub(super) async fn connect(&self, panel: PanelId, frames: mpsc::Sender<Vec<u8>>) {
+        self.panels
+            .send(PanelEvent::Connected(panel, frames))
+            .await
+            .unwrap();
+        let request = PanelRequest {
+            version: PANEL_API_VERSION,
+            request: 0,
+            ask: PanelAsk::Subscribe,
+        };
+        self.panels
+            .send(PanelEvent::Asked(panel, request))
+            .await
+            .unwrap();
+    }
+
+    /// The first message from now on that `pick` takes.
+    pub(super) async fn heard<T>(&mut self, pick: impl Fn(&PanelMessage) -> Option<T>) -> T {
+        loop {
+            let frame = timeout(Duration::from_secs(30), self.messages.recv())
+                .await
+                .expect("the gate says something within 30 s")
+                .expect("the panel is served");
+            let frame = split_frame(&frame).unwrap().expect("whole frames").message;
+            let message: PanelMessage = panel_api::read(frame).unwrap();
+            if let Some(picked) = pick(&message) {
+                return picked;
+            }
+        }
+    }
+
+    pub(super) async fn decided(&mut self) -> Decided {
+        self.heard(|message| match message {
+            PanelMessage::Decided(decided) => Some(decided.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    pub(super) async fn passage(&mut self) -> (ScanId, PassageOutcome) {
+        self.heard(|message| match message {
+            PanelMessage::Passage { scan, outcome } => Some((*scan, *outcome)),
+            _ => None,
+        })
+        .await
+    }
+
+    pub(super) async fn ask(&mut self, ask: PanelAsk) -> PanelAnswer {
+        self.requests += 1;
+        let number = self.requests;
+        let request = PanelRequest {
+            version: PANEL_API_VERSION,
+            request: number,
+            ask,
+        };
+        self.panels
+            .send(PanelEvent::Asked(PANEL, request))
+            .await
+            .unwrap();
+        self.heard(|message| match message {
+            PanelMessage::Answer { request, answer } if *request == number => Some(answer.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    pub(super) async fn state(&mut self) -> PanelState {
+        match self.ask(PanelAsk::State).await {
+            PanelAnswer::State(state) => state,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) async fn sign_in(&mut self, staff: StaffNumber) {
+        let pin = PIN.to_owned();
+        assert_eq!(
+            self.ask(PanelAsk::SignIn { staff, pin }).await,
+            PanelAnswer::Done
+        );
+    }
+
+    pub(super) async fn stop(self) -> Bench {
+        self.stop.send_replace(true);
+        // The store's thread ends once nobody can ask it any more.
+        drop(self.store);
+        timeout(Duration::from_secs(30), self.task)
+            .await
+            .expect("the agent ends")
+            .unwrap()
+            .unwrap();
+        Bench {
+            authority: self.authority,
+            ..self.bench
+        }
+    }
+}
+
+impl Bench {
+    fn places(&self) -> StorePlaces {
+        StorePlaces {
+            state: self.folder.path().join("state"),
+            keys: self.folder.path().join("keys"),
+        }
+    }
+
+    fn trace(&self) -> PathBuf {
+        self.folder.path().join("trace")
+    }
+
+    fn enrol(&self) {
+        let places = self.places();
+        let mut store = Store::open(&places).unwrap();
+        let secret = random_secret().unwrap();
+        write_secret(&places.keys.join(GATE_KEY_FILE), &secret).unwrap();
+        let mut authority = self.authority.clone();
+        let set = authority.root_set(1);
+        let root_set = authority.sign_root_set(&set, &[]);
+        let identity = Identity {
+            gate: authority.gate,
+            gate_key: GateKey::new(&secret).public(),
+            pinned_root_set: sha256(&root_set),
+            central_address: "http://127.0.0.1:1".into(),
+            tls_key: None,
+            journal_epoch: JournalEpoch(1),
+            enrolled_at: T0,
+        };
+        let root_set = StoredDocument {
+            kind: StoredKind::Named(DocumentName::RootSet),
+            number: set.header.number,
+            bytes: root_set,
+        };
+        let enrolled = Enrolled {
+            identity,
+            documents: vec![root_set],
+            mark: T0,
+        };
+        store.enrol(&places, &enrolled).unwrap();
+    }
+
+    pub(super) async fn start_again(self) -> Rig {
+        let machine = Clock::system().utc();
+        let offset_s = T0.0.cast_signed() - machine.0.cast_signed() + 5;
+        let clock = GateClock::new(ClockConfig::Offset { offset_s });
+        let mut tasks = Tasks::default();
+        let store = Store::open_with(&self.places(), self.limits).unwrap();
+        let loaded = store.load().unwrap();
+        let (thread, store, stored) = StoreThread::new(store).unwrap();
+        tasks.watch_blocking("store", move || thread.run());
+        let now = clock.now();
+        let gate = Gate::start(now, core_input(&loaded)).unwrap();
+        let (sensors, doors) = mpsc::channel(8);
+        let (commands, orders) = mpsc::channel(COMMANDS_WAITING_MAX);
+        let door = SimulatedDoor {
+            opens_after_ms: 20,
+            open_for_ms: 20,
+            sensors: Sensors::Rotation,
+            trace: Some(self.trace()),
+            ..SimulatedDoor::default()
+        };
+        let door = DoorIo {
+            door: TURNSTILE,
+            config: DoorIoConfig::Simulated(door),
+            clock: clock.machine(),
+        };
+        tasks.watch_orderly("door", door.run(orders, sensors.clone()));
+        let (frames, read) = mpsc::channel(8);
+        let (panels, events) = mpsc::channel(8);
+        let (sync, inputs) = mpsc::channel(8);
+        let (stop, stopped) = watch::channel(false);
+        let event_loop = EventLoop::new(Start {
+            sign_ins: SignIns::new(now.uptime, &loaded.pin_failures),
+            configuration: None,
+            clock,
+            inputs: Inputs {
+                stored,
+                doors,
+                frames: read,
+                panels: events,
+                sync: inputs,
+                stop: stopped,
+            },
+            outputs: Outputs {
+                store: store.clone(),
+                doors: [(TURNSTILE, commands)].into(),
+                sync: SyncControls {
+                    pull: Arc::new(Notify::new()),
+                    intervals: watch::channel(FIRST_INTERVALS).0,
+                    pinned: PinnedKeys::default(),
+                    time: TrustedTime::new(
+                        Clock::system(),
+                        now.uptime,
+                        UtcSeconds(gate.trusted_utc(now).0),
+                    ),
+                },
+            },
+            gate,
+            tasks,
+        });
+        let task = tokio::spawn(event_loop.run());
+        let (outgoing, messages) = mpsc::channel(1_000);
+        let rig = Rig {
+            authority: self.authority.clone(),
+            bench: self,
+            to_loop: LoopHandle::new(sync.clone()),
+            sync,
+            store,
+            frames,
+            sensors,
+            panels,
+            messages,
+            stop,
+            task,
+            requests: 0,
+        };
+        rig.connect(PANEL, outgoing).await;
+        rig
+    }
+
+    /// The journal, oldest first.
+    pub(super) fn events(&self) -> Vec<Event> {
+        let store = StoreReader::open(&self.places()).unwrap();
+        let start = shared::ids::JournalPosition {
+            epoch: JournalEpoch(1),
+            seq: 0,
+        };
+        let page = store.page(start).unwrap();
+        page.iter()
+            .map(|kept| kept.record.public_part().unwrap().event)
+            .collect()
+    }
+
+    pub(super) fn stored(&self) -> Vec<StoredDocument> {
+        let store = StoreReader::open(&self.places()).unwrap();
+        store.load().unwrap().documents
+    }
+
+    /// How many times the turnstile was released.
+    pub(super) fn releases(&self) -> usize {
+        let trace = std::fs::read_to_string(self.trace()).unwrap_or_default();
+        trace
+            .lines()
+            .filter(|line| line.contains("released"))
+            .count()
+    }
+}
+
+fn pin_verifier() -> String {
+    let cheap = argon2::Params::new(8, 1, 1, None).unwrap();
+    argon2::Argon2::from(cheap)
+        .hash_password_with_salt(PIN.as_bytes(), b"0123456789abcdef")
+        .unwrap()
+        .to_string()
+}
