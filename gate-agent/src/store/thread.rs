@@ -291,10 +291,12 @@ impl StoreHandle {
     /// [`StoreProblem::Overloaded`] when too many wait, [`StoreProblem::Stopped`] when the thread
     /// has ended; nothing of the request is done then.
     pub fn request(&self, request: StoreRequest) -> Result<(), StoreProblem> {
-        self.requests.try_send(request).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => StoreProblem::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => StoreProblem::Stopped,
-        })
+        self.requests
+            .try_send(request)
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => StoreProblem::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => StoreProblem::Stopped,
+            })
     }
 
     /// Where the journal stands, and how to hear that it moved.
