@@ -2,15 +2,13 @@
 //! the signature to the kind, a size limit, and the proof types that only a check can make.
 
 use alloc::vec::Vec;
-use core::cmp::Ordering;
 
 use minicbor::{Decode, Encode};
 
 use crate::{
     cbor::{self, Malformed},
     cose::{self, Protected, Sign1},
-    heads::Newest,
-    ids::{CentralEpoch, Digest, DocumentNumber, Kid},
+    ids::{Digest, DocumentNumber, Kid},
     keys::{KeyRing, Sign, sha256},
     time::UtcSeconds,
 };
@@ -189,101 +187,12 @@ pub fn open<T: SignedKind>(bytes: &[u8], keys: &KeyRing) -> Result<Verified<T>, 
     Ok(Verified::checked(document, kid, bytes))
 }
 
-/// How an offered document stands to the one of its kind and subject that is at hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Succession {
-    /// It is newer: take it.
-    Newer,
-    /// It is the very one at hand.
-    Same,
-}
-
-/// Why an offered document must not replace the one at hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoSuccession {
-    /// An older number: a rollback.
-    #[error("number {offered} is older than {held}, which is at hand")]
-    Older {
-        /// The number of the document that was offered.
-        offered: DocumentNumber,
-        /// The number at hand.
-        held: DocumentNumber,
-    },
-    /// Two documents under one number.
-    #[error("another document of number {0} is at hand")]
-    OtherOfSameNumber(DocumentNumber),
-    /// Only a root set starts an epoch; without this rule one statement could use up all numbers.
-    #[error(
-        "number {offered} is of an epoch that no root set has started; the newest is {started}"
-    )]
-    EpochNotStarted {
-        /// The number of the document that was offered.
-        offered: DocumentNumber,
-        /// The epoch of the root set at hand.
-        started: CentralEpoch,
-    },
-    /// It expired.
-    #[error("expired at {0}")]
-    Expired(UtcSeconds),
-}
-
-/// May `offered` take the place of what is `held`? `started` is the epoch of the root set at
-/// hand (of the offered one itself, for a root set), `mark` the earliest that now can be.
-///
-/// # Errors
-/// [`NoSuccession`] says why not.
-pub fn succession<T: SignedKind>(
-    offered: &Verified<T>,
-    held: Option<&Newest>,
-    started: CentralEpoch,
-    mark: UtcSeconds,
-) -> Result<Succession, NoSuccession> {
-    let Some(header) = offered.document.header() else {
-        return Ok(Succession::Newer);
-    };
-    let number = header.number;
-    if number.epoch > started {
-        return Err(NoSuccession::EpochNotStarted {
-            offered: number,
-            started,
-        });
-    }
-    if let Some(held) = held {
-        match number.cmp(&held.number) {
-            Ordering::Greater => {}
-            Ordering::Equal if held.digest == offered.digest => return Ok(Succession::Same),
-            Ordering::Equal => return Err(NoSuccession::OtherOfSameNumber(number)),
-            Ordering::Less if number_check_is_skipped() => {}
-            Ordering::Less => {
-                return Err(NoSuccession::Older {
-                    offered: number,
-                    held: held.number,
-                });
-            }
-        }
-    }
-    if header.expires_at <= mark {
-        return Err(NoSuccession::Expired(header.expires_at));
-    }
-    Ok(Succession::Newer)
-}
-
-#[cfg(not(portcullis_defects))]
-const fn number_check_is_skipped() -> bool {
-    false
-}
-
-#[cfg(portcullis_defects)]
-fn number_check_is_skipped() -> bool {
-    crate::defects::is_planted(crate::defects::Defect::NumberCheckSkipped)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         cose::tests::TestKey,
-        ids::GateId,
+        ids::{CentralEpoch, GateId},
         order::{Order, OrderAction},
     };
 
@@ -299,19 +208,6 @@ mod tests {
             },
             gate: GateId([1; 16]),
             action: OrderAction::LockDown,
-        }
-    }
-
-    fn verified(order: &Order) -> Verified<Order> {
-        let key = TestKey::new(1);
-        let ring = KeyRing::new(&[key.public()]).unwrap();
-        open(&sign(order, &key).unwrap(), &ring).unwrap()
-    }
-
-    fn newest(document: &Verified<Order>) -> Newest {
-        Newest {
-            number: document.document().header.number,
-            digest: document.digest(),
         }
     }
 
@@ -343,38 +239,5 @@ mod tests {
             ));
         }
         assert!(sign(&with(MADE_AT, MADE_AT.plus(year), 1), &key).is_ok());
-    }
-
-    #[test]
-    fn rollback_freeze_fast_forward_and_equivocation_are_refused() {
-        let ask = |offered: &Order, held: Option<&Order>, mark| {
-            let held = held.map(|held| newest(&verified(held)));
-            succession(&verified(offered), held.as_ref(), EPOCH, mark)
-        };
-        let (first, second) = (order(EPOCH, 1), order(EPOCH, 2));
-        assert_eq!(ask(&first, None, MADE_AT), Ok(Succession::Newer));
-        assert_eq!(ask(&second, Some(&first), MADE_AT), Ok(Succession::Newer));
-        assert_eq!(ask(&first, Some(&first), MADE_AT), Ok(Succession::Same));
-        assert!(matches!(
-            ask(&first, Some(&second), MADE_AT),
-            Err(NoSuccession::Older { .. })
-        ));
-        let other = Order {
-            action: OrderAction::EndLockdown,
-            ..first
-        };
-        assert_eq!(
-            ask(&other, Some(&first), MADE_AT),
-            Err(NoSuccession::OtherOfSameNumber(first.header.number))
-        );
-        let ahead = order(CentralEpoch(2), u64::MAX);
-        assert!(matches!(
-            ask(&ahead, Some(&first), MADE_AT),
-            Err(NoSuccession::EpochNotStarted { .. })
-        ));
-        assert_eq!(
-            ask(&second, Some(&first), MADE_AT.plus(60)),
-            Err(NoSuccession::Expired(MADE_AT.plus(60)))
-        );
     }
 }

@@ -109,7 +109,7 @@ fn opens_again<T: SignedKind + PartialEq + core::fmt::Debug>(value: &T) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn garbage_never_panics(input in vec(any::<u8>(), 0..300)) {
