@@ -27,6 +27,7 @@ pub mod timers;
 #[cfg(test)]
 mod attacks;
 #[cfg(test)]
+#[allow(dead_code, reason = "the system tests use the rest of it")]
 #[path = "../../../tests/src/authority.rs"]
 #[expect(
     unreachable_pub,

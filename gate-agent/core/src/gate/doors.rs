@@ -18,7 +18,6 @@ use crate::{
     input::DoorInput,
     memory::MemoryChange,
     passage::OpenPassage,
-    reader::Reader,
 };
 
 impl Gate {
@@ -143,7 +142,7 @@ impl Gate {
         };
         let doors = configuration.doors.clone();
         let points: Vec<_> = configuration.access_points.iter().map(|p| p.id).collect();
-        for (_, machine) in &mut self.doors {
+        for machine in self.doors.values_mut() {
             if !doors.iter().any(|door| door.id == machine.id()) {
                 machine.stop();
             }
@@ -161,7 +160,7 @@ impl Gate {
         }
         self.readers.retain(|id, _| points.contains(id));
         for point in points {
-            self.readers.entry(point).or_insert_with(Reader::default);
+            self.readers.entry(point).or_default();
         }
     }
 

@@ -449,8 +449,8 @@ fn a_damaged_document_in_the_store_is_left_out_told_and_pulled_again() {
 fn a_damaged_root_set_stops_the_start_with_what_to_do() {
     let mut bench = bench();
     let kind = StoredKind::Named(DocumentName::RootSet);
-    let stored = bench.store.documents.iter_mut();
-    let set = stored.filter(|document| document.kind == kind).next_back();
+    let mut stored = bench.store.documents.iter_mut();
+    let set = stored.rfind(|document| document.kind == kind);
     set.unwrap().bytes[60] ^= 1;
     let refused = Gate::start(
         bench.now,

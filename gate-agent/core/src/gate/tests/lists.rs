@@ -130,7 +130,7 @@ fn lists_of_an_issuer_that_left_the_trust_list_go_and_do_not_come_back_older() {
     let older = bench.authority.sign_status_list();
     take_status(&mut bench);
     let issuer = bench.authority.issuer.clone();
-    let mut trust = |bench: &mut Bench, issuer: SeedKey| {
+    let trust = |bench: &mut Bench, issuer: SeedKey| {
         bench.authority.issuer = issuer;
         let list = bench.authority.trust_list();
         let bytes = bench.authority.sign_trust_list(&list);
