@@ -317,7 +317,6 @@ impl TestCentral {
     }
 
     /// Its routes, for a request in a task of its own.
-    #[must_use]
     pub fn router(&self) -> Router {
         self.router.clone()
     }
