@@ -246,3 +246,13 @@ fn a_release_leaves_only_behind_its_commit_and_only_once() {
         0
     );
 }
+
+#[test]
+fn no_number_of_a_scan_is_used_twice_across_a_restart() {
+    let (authority, passes) = authority_with_passes(2);
+    let mut bench = Bench::synced(authority);
+    let first = bench.show(ENTRY, &passes[1].text()).unwrap().scan;
+    bench.restart(10_000);
+    let second = bench.show(EXIT, &passes[1].text()).unwrap().scan;
+    assert!(second > first, "{second} after {first}");
+}
