@@ -19,7 +19,7 @@ Examples:
   central serve                               everything on one machine, with a private PostgreSQL
   central serve --listen 0.0.0.0:8480 --public-url https://passes.example.org
   DATABASE_URL=postgresql://… central migrate
-  central keys init --small-school            root set, registrar, statement key
+  central keys init --small-school            keys for a small school, with one command
   central admin token create --name \"Ms Okafor\"
 
 Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration.
@@ -90,7 +90,7 @@ pub fn main() -> ExitCode {
     let server_flags = match &command {
         Command::Serve(arguments) => &arguments.server,
         Command::Config(ConfigCommand::Check(server)) => server,
-        Command::Migrate | Command::Keys(_) | Command::Admin(_) | Command::Signer(_) => &no_flags,
+        Command::Migrate | Command::Admin(_) | Command::Keys(_) | Command::Signer(_) => &no_flags,
     };
     let configuration = match Configuration::settle(&flags, server_flags) {
         Ok(configuration) => configuration,
@@ -106,10 +106,10 @@ pub fn main() -> ExitCode {
             Command::Serve(arguments) => serve::run(configuration, arguments).await,
             Command::Migrate => migrate::run(&configuration).await,
             Command::Config(ConfigCommand::Check(_)) => config_check::run(&configuration),
-            Command::Keys(command) => keys::run(&configuration, &command).await,
             Command::Admin(AdminCommand::Token(command)) => {
                 admin_token::run(&configuration, &command).await
             }
+            Command::Keys(command) => keys::run(&configuration, command).await,
             Command::Signer(arguments) => signer::run(&arguments),
         }
     });

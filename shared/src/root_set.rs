@@ -149,6 +149,47 @@ pub fn sign_by_roots<T: SignedKind>(
     Ok(bytes)
 }
 
+/// Adds signatures to an envelope that others may have signed before: root keys lie in different
+/// safes.
+///
+/// # Errors
+/// [`DocumentRejected`] when `bytes` are no envelope around a document that a reader would take.
+pub fn cosign<T: SignedKind>(
+    bytes: &[u8],
+    keys: &[&dyn Sign],
+) -> Result<Vec<u8>, DocumentRejected> {
+    let mut envelope = parse_envelope::<T>(bytes)?;
+    let document: T = cbor::decode_strict(&envelope.payload, T::LIMIT)?;
+    document::check(&document)?;
+    for key in keys {
+        let kid = key.kid();
+        envelope.signatures.retain(|signed| signed.kid != kid);
+        let signature = sign_one::<T>(&envelope.payload, *key);
+        envelope
+            .signatures
+            .push(EnvelopeSignature { kid, signature });
+    }
+    envelope
+        .signatures
+        .sort_unstable_by_key(|signature| signature.kid);
+    let bytes = cbor::encode(&envelope);
+    document::within_limit::<T>(&bytes)?;
+    Ok(bytes)
+}
+
+/// What an envelope holds and which keys it says have signed. Nothing of it is checked but its
+/// form: for people who are about to sign.
+///
+/// # Errors
+/// [`DocumentRejected`] when `bytes` are no envelope around a document that a reader would take.
+pub fn unchecked<T: SignedKind>(bytes: &[u8]) -> Result<(T, Vec<Kid>), DocumentRejected> {
+    let envelope = parse_envelope::<T>(bytes)?;
+    let document: T = cbor::decode_strict(&envelope.payload, T::LIMIT)?;
+    document::check(&document)?;
+    let signers = envelope.signatures.iter().map(|signed| signed.kid);
+    Ok((document, signers.collect()))
+}
+
 fn sign_one<T: SignedKind>(payload: &[u8], key: &dyn Sign) -> Signature {
     key.sign(&to_be_signed(
         Protected::Key(key.kid()),
@@ -291,6 +332,21 @@ mod tests {
                 threshold: 2
             })
         );
+    }
+
+    #[test]
+    fn signatures_are_gathered_one_by_one() {
+        let set = root_set(1, &[1, 2, 3], 2);
+        let draft = sign_by_roots(&set, &[]).unwrap();
+        assert_eq!(unchecked(&draft).unwrap(), (set.clone(), vec![]));
+        assert!(open_first_root_set(&draft).is_err());
+        let one = cosign::<RootSet>(&draft, &[&TestKey::new(3)]).unwrap();
+        assert!(open_first_root_set(&one).is_err());
+        assert_eq!(cosign::<RootSet>(&one, &[&TestKey::new(3)]).unwrap(), one);
+        let two = cosign::<RootSet>(&one, &[&TestKey::new(1)]).unwrap();
+        assert_eq!(two, signed_by(&set, &[1, 3]));
+        assert!(open_first_root_set(&two).is_ok());
+        assert!(cosign::<ClockReset>(&draft, &[&TestKey::new(1)]).is_err());
     }
 
     #[test]

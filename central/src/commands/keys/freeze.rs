@@ -1,35 +1,37 @@
-//! `central keys freeze`: for the hour in which an issuer key leaks.
+//! `central keys freeze`: one command for an issuer key that leaked. The statement key suffices.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 
-use crate::{
-    changes::{self, Change},
-    db::Db,
-    ids::Kid,
-    publishing::trust,
-};
+use super::Work;
+use crate::{ids::Kid, publishing::trust};
 
 #[derive(Args)]
 pub(in crate::commands) struct Arguments {
-    /// The issuer key, 16 hexadecimal digits (see `central keys list`)
+    /// The issuer key
     #[arg(long)]
     kid: Kid,
 }
 
-pub(super) async fn run(db: &Db, arguments: &Arguments) -> anyhow::Result<String> {
+pub(super) async fn run(work: &Work, arguments: &Arguments) -> anyhow::Result<()> {
     let kid = arguments.kid;
-    let transaction = db.begin_across_schools().await?;
-    let (school_id, standby) = trust::freeze(&transaction, kid)
-        .await?
-        .with_context(|| format!("there is no key {kid}: see `central keys list`"))?;
-    changes::announce(&transaction, Change::School(school_id)).await?;
+    let transaction = work.db.begin_across_schools().await?;
+    let Some((_, standby)) = trust::freeze(&transaction, kid).await? else {
+        bail!("there is no key {kid}: `central keys list` shows them");
+    };
     transaction.commit().await?;
-    let next = standby.map_or_else(String::new, |standby| {
-        format!(" New passes come from its standby key {standby}.")
-    });
-    Ok(format!(
-        "Issuer key {kid} is frozen: nothing is added under it, and every pass that was issued stays good.{next}\n\
-         A serving central signs the frozen list within a minute, and gates that are online take it at once."
-    ))
+    println!("issuer key {kid} is frozen: nothing is added under it, and its passes stay good");
+    match standby {
+        Some(standby) => println!("its standby key {standby} issues from now on"),
+        None => eprintln!("Make a new one: `central keys issuer create --school ID --publish`."),
+    }
+    match work.publisher()? {
+        Some(publisher) => {
+            publisher.issued_list(kid).await.context(
+                "frozen, but gates are not told yet: running servers try again every minute",
+            )?;
+            work.publish_behind().await
+        }
+        None => work.publish_behind().await,
+    }
 }
