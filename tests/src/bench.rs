@@ -5,6 +5,7 @@ mod admission;
 pub mod figure;
 mod gate_on_disk;
 mod grant;
+mod ingest;
 pub mod machine;
 pub mod report;
 mod timing;
@@ -55,7 +56,23 @@ pub struct Benchmark {
     /// What is measured against what.
     pub about: &'static str,
     /// Measures.
-    pub run: fn(&Setting) -> anyhow::Result<Vec<Figure>>,
+    pub run: fn(&Setting) -> anyhow::Result<Measured>,
+}
+
+/// What a benchmark found.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// The figures.
+    pub figures: Vec<Figure>,
+    /// What they were measured on, besides the machine.
+    pub notes: Vec<String>,
+}
+
+impl From<Vec<Figure>> for Measured {
+    fn from(figures: Vec<Figure>) -> Self {
+        let notes = Vec::new();
+        Self { figures, notes }
+    }
 }
 
 /// All of them, in the order of the documentation.
@@ -74,6 +91,11 @@ pub const BENCHMARKS: &[Benchmark] = &[
         name: "grant",
         about: "text to release with its record durable, against a bare SQLite commit",
         run: grant::run,
+    },
+    Benchmark {
+        name: "ingest",
+        about: "journals taken in and checked, against a raw COPY of the same rows",
+        run: ingest::run,
     },
 ];
 
@@ -98,11 +120,12 @@ mod tests {
             directory: directory.path().to_owned(),
         };
         for benchmark in BENCHMARKS {
-            let figures = (benchmark.run)(&setting)
+            let measured = (benchmark.run)(&setting)
                 .unwrap_or_else(|error| panic!("{}: {error:#}", benchmark.name));
-            let goals = figures.iter().filter(|figure| figure.goal.is_some());
+            let figures = measured.figures.iter();
+            let goals = figures.filter(|figure| figure.goal.is_some());
             assert!(goals.count() > 0, "{} has no goal", benchmark.name);
-            for figure in figures {
+            for figure in measured.figures {
                 assert!(figure.measured.median > 0.0, "{}", figure.what);
                 assert!(figure.measured.min <= figure.measured.median);
                 assert!(figure.measured.median <= figure.measured.max);

@@ -28,7 +28,7 @@ use shared::{
 };
 
 use super::{
-    Effort, Figure, Goal, Setting, Unit,
+    Effort, Figure, Goal, Measured, Setting, Unit,
     figure::Spread,
     gate_on_disk::{Extent, GateOnDisk, start},
     timing::{microseconds, timed},
@@ -60,7 +60,7 @@ const GLANCE: Extent = Extent {
     holders: 100,
 };
 
-pub(super) fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
+pub(super) fn run(setting: &Setting) -> anyhow::Result<Measured> {
     let extent = match setting.effort {
         Effort::Full | Effort::Quick => FULL,
         Effort::Glance => GLANCE,
@@ -73,7 +73,7 @@ pub(super) fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     figures.push(list_bytes(&gate)?);
     figures.extend(loading(gate, setting.effort)?);
     fs::remove_dir_all(&directory).context("cannot remove the benchmark's store")?;
-    Ok(figures)
+    Ok(figures.into())
 }
 
 /// `admit` with facts gathered for each pass, its state looked up in the bitmaps.

@@ -12,7 +12,7 @@ use gate_agent::store::DATABASE_FILE;
 use rusqlite::{Connection, params};
 
 use super::{
-    Effort, Figure, Goal, Setting, Unit,
+    Effort, Figure, Goal, Measured, Setting, Unit,
     gate_on_disk::{Extent, GateOnDisk},
     timing::{Pair, alternate, microseconds},
 };
@@ -31,7 +31,7 @@ const RATIO_GOAL: Goal = Goal::AtMost(1.3);
 const PAGE_BYTES: u64 = 4096;
 const FRAME_HEADER_BYTES: u64 = 24;
 
-pub(super) fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
+pub(super) fn run(setting: &Setting) -> anyhow::Result<Measured> {
     let holders = match setting.effort {
         Effort::Full | Effort::Quick => 5_000,
         Effort::Glance => 100,
@@ -62,7 +62,7 @@ pub(super) fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
     )?;
     drop((people, bare));
     fs::remove_dir_all(&directory).context("cannot remove the benchmark's store")?;
-    Ok(figures(&pair, &grants, pages))
+    Ok(figures(&pair, &grants, pages).into())
 }
 
 fn figures(pair: &Pair, grants: &[Duration], pages: u64) -> Vec<Figure> {

@@ -58,6 +58,22 @@ impl Pair {
         Spread::of(rounds.map(|(ours, bare)| ours.as_secs_f64() / bare.as_secs_f64()))
     }
 
+    /// What ours gets done in the time of the bare side, in percent, round by round.
+    pub(super) fn share_percent(&self) -> Spread {
+        let rounds = self.ours.iter().zip(&self.bare);
+        Spread::of(rounds.map(|(ours, bare)| 100.0 * bare.as_secs_f64() / ours.as_secs_f64()))
+    }
+
+    /// Operations in a second, of `each` in a turn of ours.
+    pub(super) fn ours_per_second(&self, each: usize) -> Spread {
+        per_second(&self.ours, each)
+    }
+
+    /// Operations in a second, of `each` in a turn of the bare side.
+    pub(super) fn bare_per_second(&self, each: usize) -> Spread {
+        per_second(&self.bare, each)
+    }
+
     /// Microseconds of one operation, of `each` in a turn of ours.
     pub(super) fn ours_us(&self, each: usize) -> Spread {
         microseconds(&self.ours, each)
@@ -73,6 +89,11 @@ impl Pair {
 pub(super) fn microseconds(turns: &[Duration], each: usize) -> Spread {
     let turns = turns.iter();
     Spread::of(turns.map(|turn| turn.as_secs_f64() * 1e6 / each as f64))
+}
+
+/// Operations in a second, of `each` in a turn.
+pub(super) fn per_second(turns: &[Duration], each: usize) -> Spread {
+    Spread::of(turns.iter().map(|turn| each as f64 / turn.as_secs_f64()))
 }
 
 #[cfg(test)]
@@ -98,6 +119,8 @@ mod tests {
         assert_eq!((ratio.min, ratio.median, ratio.max), (1.0, 2.0, 3.0));
         assert_eq!(pair.ours_us(10).median, 2.0);
         assert_eq!(pair.bare_us(1).max, 10.0);
+        assert_eq!(pair.share_percent().median, 50.0);
+        assert_eq!(pair.bare_per_second(5).median.round(), 500_000.0);
         assert_eq!(order.iter().collect::<String>(), "obobobboob");
     }
 }

@@ -19,7 +19,7 @@ use shared::{
 };
 
 use super::{
-    Figure, Goal, Setting, Unit,
+    Figure, Goal, Measured, Setting, Unit,
     timing::{Pair, alternate, timed},
 };
 use crate::phone::TestKey;
@@ -45,7 +45,7 @@ struct Shown {
     by_holder: Option<(PublicKey, Signed)>,
 }
 
-pub(super) fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
+pub(super) fn run(setting: &Setting) -> anyhow::Result<Measured> {
     let rounds = setting.effort.rounds(ROUNDS);
     let issuer = TestKey::random();
     let issuers = trusted(&issuer)?;
@@ -60,7 +60,7 @@ pub(super) fn run(setting: &Setting) -> anyhow::Result<Vec<Figure>> {
         let pair = measure(rounds, &shown, &issuers, &issuer.public())?;
         figures.extend(form.figures(&pair));
     }
-    Ok(figures)
+    Ok(figures.into())
 }
 
 #[derive(Clone, Copy)]

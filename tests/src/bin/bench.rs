@@ -51,13 +51,19 @@ fn main() -> anyhow::Result<()> {
     };
     let begun = (clock::utc(), machine::load());
     let mut figures = Vec::new();
+    let mut notes = Vec::new();
     for benchmark in chosen {
         eprintln!("{}: {} …", benchmark.name, benchmark.about);
         let measured = (benchmark.run)(&setting)
             .with_context(|| format!("the benchmark `{}` failed", benchmark.name))?;
-        figures.extend(measured);
+        figures.extend(measured.figures);
+        notes.extend(measured.notes);
     }
     println!("{}", Machine::this(scratch.path())?);
+    notes.dedup();
+    for note in notes {
+        println!("{note}");
+    }
     println!(
         "{}, load {} at the start and {} at the end\n",
         begun.0,
