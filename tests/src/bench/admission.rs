@@ -70,7 +70,7 @@ pub(super) fn run(setting: &Setting) -> anyhow::Result<Measured> {
     let mut gate = GateOnDisk::new(&directory, extent)?;
     let mut figures = vec![checks_alone(&gate, rounds)?];
     figures.extend(through_the_machine(&mut gate, rounds)?);
-    figures.push(list_bytes(&gate)?);
+    figures.push(list_bytes(&mut gate)?);
     figures.extend(loading(gate, setting.effort)?);
     fs::remove_dir_all(&directory).context("cannot remove the benchmark's store")?;
     Ok(figures.into())
@@ -153,7 +153,7 @@ fn through_the_machine(gate: &mut GateOnDisk, rounds: usize) -> anyhow::Result<[
             gate.wait_ms(10);
             let scan = shown(gate, at, &pass.text())?;
             let stopwatch = Stopwatch::start();
-            let answer = gate.store.look_up(pass.id, pass.digest)?;
+            let answer = gate.keeper.here()?.look_up(pass.id, pass.digest)?;
             lookup += stopwatch.elapsed();
             let (elapsed, decided) = decided(gate, scan, answer)?;
             turn += elapsed;
@@ -244,8 +244,8 @@ fn expected(state: PassState) -> Decision {
     }
 }
 
-fn list_bytes(gate: &GateOnDisk) -> anyhow::Result<Figure> {
-    let loaded = gate.store.load()?;
+fn list_bytes(gate: &mut GateOnDisk) -> anyhow::Result<Figure> {
+    let loaded = gate.keeper.here()?.load()?;
     let kid = gate.authority.kid();
     let name = shared::gate_api::DocumentName::StatusList(kid);
     let list = loaded
@@ -265,12 +265,13 @@ fn loading(gate: GateOnDisk, effort: Effort) -> anyhow::Result<[Figure; 2]> {
     let GateOnDisk {
         authority,
         gate: machine,
-        store,
+        keeper,
         places,
         now,
         ..
     } = gate;
-    drop((machine, store));
+    drop(machine);
+    keeper.close()?;
     let file = File::open(places.state.join(DATABASE_FILE))?;
     let revoked = authority.status.revoked.len();
     let mut milliseconds = Vec::new();

@@ -1,24 +1,28 @@
 //! A gate's machine on a real store, with everything a school's gate holds: long lists, a roster,
 //! schedules with special days. No doors, no network, no clock but its own.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, path::Path, thread::JoinHandle};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use gate_agent::{
     gate_key::{GATE_KEY_FILE, GateKey, random_secret, write_secret},
-    store::{Enrolled, Identity, Store, StorePlaces, Upkeep},
+    store::{
+        Enrolled, Identity, Store, StorePlaces, Upkeep,
+        thread::{StoreAnswer, StoreHandle, StoreRequest, StoreThread},
+    },
 };
 use gate_core::{
     action::{Action, Commit, DoorCommand, StoredDocument, StoredKind},
     gate::{Gate, Identity as GateIdentity, Loaded},
-    input::{DoorInput, PresentationEnd, TextsRead},
+    input::{DoorInput, Lookup, PresentationEnd, TextsRead},
 };
 use shared::{
     access_level::{AccessGrant, AccessLevel},
     configuration::Configuration,
     gate_api::DocumentName,
     ids::{
-        AccessLevelId, AccessPointId, DoorId, JournalEpoch, PassDigest, PassId, ScheduleId, Serial,
+        AccessLevelId, AccessPointId, DoorId, JournalEpoch, PassDigest, PassId, ScanId, ScheduleId,
+        Serial,
     },
     issued_list::IssuedRange,
     keys::sha256,
@@ -27,6 +31,7 @@ use shared::{
     status_list::{PassState, StatusSets},
     time::{Now, Uptime},
 };
+use tokio::sync::mpsc;
 
 use crate::{
     authority::{Authority, DAY, ENTRY, EXIT, IssuedPass, T0, TURNSTILE},
@@ -49,11 +54,81 @@ pub(super) struct Extent {
     pub(super) holders: u32,
 }
 
+/// Where the store works.
+pub(super) enum Keeper {
+    /// In the caller's thread: its cost alone.
+    Here(Store),
+    /// In a thread of its own, as in the agent.
+    OnThread(StoreHandle, mpsc::Receiver<StoreAnswer>, JoinHandle<()>),
+}
+
+impl Keeper {
+    /// The store, while it works here.
+    pub(super) fn here(&mut self) -> anyhow::Result<&mut Store> {
+        match self {
+            Keeper::Here(store) => Ok(store),
+            Keeper::OnThread(..) => bail!("the store has moved to its thread"),
+        }
+    }
+
+    /// Moves the store to a thread.
+    pub(super) fn onto_thread(self) -> anyhow::Result<Self> {
+        let Keeper::Here(store) = self else {
+            return Ok(self);
+        };
+        let (thread, handle, answers) = StoreThread::new(store)?;
+        let thread = std::thread::spawn(move || thread.run());
+        Ok(Keeper::OnThread(handle, answers, thread))
+    }
+
+    /// Closes the store and waits until its file is closed.
+    pub(super) fn close(self) -> anyhow::Result<()> {
+        match self {
+            Keeper::Here(store) => drop(store),
+            Keeper::OnThread(handle, answers, thread) => {
+                drop((handle, answers));
+                let ended = thread.join();
+                ensure!(ended.is_ok(), "the store's thread panicked");
+            }
+        }
+        Ok(())
+    }
+
+    fn look_up(
+        &mut self,
+        scan: ScanId,
+        pass: PassId,
+        digest: PassDigest,
+    ) -> anyhow::Result<Lookup> {
+        let (handle, answers) = match self {
+            Keeper::Here(store) => return Ok(store.look_up(pass, digest)?),
+            Keeper::OnThread(handle, answers, _) => (handle, answers),
+        };
+        handle.request(StoreRequest::LookUp { scan, pass, digest })?;
+        match answers.blocking_recv() {
+            Some(StoreAnswer::LookedUp(_, lookup)) => Ok(lookup),
+            other => bail!("the store answered {other:?}"),
+        }
+    }
+
+    fn commit(&mut self, commit: Commit) -> anyhow::Result<()> {
+        let (handle, answers) = match self {
+            Keeper::Here(store) => return Ok(store.commit(&commit).map(drop)?),
+            Keeper::OnThread(handle, answers, _) => (handle, answers),
+        };
+        handle.request(StoreRequest::Commit(commit))?;
+        match answers.blocking_recv() {
+            Some(StoreAnswer::Committed(..)) => Ok(()),
+            other => bail!("the store answered {other:?}"),
+        }
+    }
+}
+
 /// The gate.
 pub(super) struct GateOnDisk {
     pub(super) authority: Authority,
     pub(super) gate: Gate,
-    pub(super) store: Store,
+    pub(super) keeper: Keeper,
     pub(super) places: StorePlaces,
     pub(super) now: Now,
     /// One for each holder.
@@ -78,7 +153,7 @@ impl GateOnDisk {
         let mut this = Self {
             authority,
             gate,
-            store,
+            keeper: Keeper::Here(store),
             places,
             now,
             passes,
@@ -91,8 +166,9 @@ impl GateOnDisk {
     fn bring_up_to_date(&mut self) -> anyhow::Result<()> {
         let kid = self.authority.kid();
         for digests in self.authority.issued.chunks(IssuedRange::DIGESTS_LIMIT) {
-            let first = Serial(self.store.issued_progress(kid)?.pulled);
-            self.store.store_issued_range(kid, first, digests)?;
+            let store = self.keeper.here()?;
+            let first = Serial(store.issued_progress(kid)?.pulled);
+            store.store_issued_range(kid, first, digests)?;
         }
         let mut configuration = self.authority.configuration();
         make_large(&mut configuration);
@@ -116,7 +192,7 @@ impl GateOnDisk {
                 .with_context(|| format!("the gate refuses {name:?}"))?;
             self.run()?;
         }
-        while self.store.upkeep_step()? == Upkeep::More {}
+        while self.keeper.here()?.upkeep_step()? == Upkeep::More {}
         let heads = self.authority.heads();
         let heads = self.authority.sign_heads(&heads);
         self.gate.handle_heads(self.now, heads)?;
@@ -161,10 +237,14 @@ impl GateOnDisk {
         while let Some(action) = self.gate.poll_action() {
             match action {
                 Action::LookUp { scan, pass, digest } => {
-                    let lookup = self.store.look_up(pass, digest)?;
+                    let lookup = self.keeper.look_up(scan, pass, digest)?;
                     self.gate.handle_lookup(self.now, scan, lookup);
                 }
-                Action::Commit(commit) => self.commit(&commit)?,
+                Action::Commit(commit) => {
+                    let token = commit.token;
+                    self.keeper.commit(commit)?;
+                    self.gate.handle_committed(self.now, token);
+                }
                 Action::Door {
                     door,
                     command: DoorCommand::Release { .. },
@@ -178,12 +258,6 @@ impl GateOnDisk {
     /// Does everything that the machine asks.
     pub(super) fn run(&mut self) -> anyhow::Result<()> {
         while self.until_release()?.is_some() {}
-        Ok(())
-    }
-
-    fn commit(&mut self, commit: &Commit) -> anyhow::Result<()> {
-        self.store.commit(commit)?;
-        self.gate.handle_committed(self.now, commit.token);
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use rusqlite::{Connection, params};
 use super::{
     Effort, Figure, Goal, Measured, Setting, Unit,
     gate_on_disk::{Extent, GateOnDisk},
-    timing::{Pair, alternate, microseconds},
+    timing::{Pair, alternate},
 };
 use crate::{
     authority::{ENTRY, EXIT, TURNSTILE},
@@ -46,41 +46,46 @@ pub(super) fn run(setting: &Setting) -> anyhow::Result<Measured> {
     let mut people = People::new(GateOnDisk::new(&directory, extent)?);
     let pages = people.pages_of_a_grant()?;
     let mut bare = Bare::new(&directory.join("bare.db"), pages)?;
-    let mut grants = Vec::new();
-    let pair = alternate(
-        setting.effort.rounds(ROUNDS),
-        || {
-            let mut turn = Duration::ZERO;
-            for _ in 0..COMMITS {
-                let elapsed = people.next_grant()?;
-                grants.push(elapsed);
-                turn += elapsed;
-            }
-            Ok(turn)
-        },
-        || (0..COMMITS).map(|_| bare.commit()).sum(),
-    )?;
-    drop((people, bare));
+    let rounds = setting.effort.rounds(ROUNDS);
+    let here = measure(rounds, &mut people, &mut bare)?;
+    people.gate.keeper = people.gate.keeper.onto_thread()?;
+    let on_thread = measure(rounds, &mut people, &mut bare)?;
+    people.gate.keeper.close()?;
+    drop(bare);
     fs::remove_dir_all(&directory).context("cannot remove the benchmark's store")?;
-    Ok(figures(&pair, &grants, pages).into())
+    Ok(figures(&here, &on_thread, pages).into())
 }
 
-fn figures(pair: &Pair, grants: &[Duration], pages: u64) -> Vec<Figure> {
+fn measure(rounds: usize, people: &mut People, bare: &mut Bare) -> anyhow::Result<Pair> {
+    alternate(
+        rounds,
+        || (0..COMMITS).map(|_| people.next_grant()).sum(),
+        || (0..COMMITS).map(|_| bare.commit()).sum(),
+    )
+}
+
+fn figures(here: &Pair, on_thread: &Pair, pages: u64) -> Vec<Figure> {
     let us = Unit::Microseconds;
     vec![
         Figure::with_goal(
             "Text → record durable → release handed out, as a ratio to a bare SQLite commit",
-            pair.ratio(),
+            here.ratio(),
             Unit::Times,
             RATIO_GOAL,
         ),
-        Figure::for_reading("  ours, mean of a turn of ten", pair.ours_us(COMMITS), us),
-        Figure::for_reading("  ours, each by itself", microseconds(grants, 1), us),
+        Figure::for_reading("  text → release", here.ours_us(COMMITS), us),
         Figure::for_reading(
-            &format!("  bare commit of {pages} pages, mean of a turn of ten"),
-            pair.bare_us(COMMITS),
+            &format!("  bare commit of {pages} pages"),
+            here.bare_us(COMMITS),
             us,
         ),
+        Figure::with_goal(
+            "The same with the store in its own thread, as in the agent",
+            on_thread.ratio(),
+            Unit::Times,
+            RATIO_GOAL,
+        ),
+        Figure::for_reading("  text → release", on_thread.ours_us(COMMITS), us),
     ]
 }
 
