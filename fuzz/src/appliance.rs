@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use gate_agent::{
-    decoder::Frame,
+    decoder::{Effort, Frame, check_answer},
     journal_file::{ExportReport, verify_export},
 };
 
@@ -13,6 +13,7 @@ use crate::decoders::Target;
 pub(crate) const TARGETS: &[Target] = &[
     ("exported_journal", exported_journal),
     ("picture_file", picture_file),
+    ("decoder_answer", decoder_answer),
 ];
 
 /// An exported journal, under its own key.
@@ -38,5 +39,13 @@ fn picture_file(input: &[u8]) {
     if let Ok(frame) = Frame::unpack(input) {
         let pixels = frame.width() as usize * frame.height() as usize;
         assert_eq!(frame.luma().len(), pixels);
+    }
+}
+
+/// What a broken decoder process could send.
+fn decoder_answer(input: &[u8]) {
+    let thorough = check_answer(input, Effort::Thorough);
+    if check_answer(input, Effort::Gate).is_ok() {
+        assert_eq!(thorough, Ok(()), "a gate's limits are the lower ones");
     }
 }

@@ -27,6 +27,15 @@ pub use protocol::Garbled;
 
 use shared::pass::TEXT_LIMIT;
 
+/// Checks the bytes of an answer of the decoder process, its length taken off, as the gate does:
+/// who breaks the decoder with a picture can send any. For the fuzz target.
+///
+/// # Errors
+/// [`Garbled`] when they are no answer to a question of this effort.
+pub fn check_answer(bytes: &[u8], effort: Effort) -> Result<(), Garbled> {
+    protocol::Answer::from_bytes(bytes, effort).map(drop)
+}
+
 /// How much is done to find codes, and how long it may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effort {

@@ -15,6 +15,7 @@ use std::{
 };
 
 use decoders::Target;
+use gate_agent::decoder::{Effort, check_answer};
 use serde_json::Value;
 
 /// Changes tried on each file of the corpus.
@@ -338,6 +339,20 @@ fn appliance_seeds(seeds: &mut Seeds) {
     for name in ["journal_export", "journal_export_pruned"] {
         let path = repository().join(format!("shared/tests/vectors/{name}.jsonl"));
         put(seeds, "exported_journal", name, fs::read(path).unwrap());
+    }
+    // Kind, then: version; time; time, count and texts; reason.
+    let answers: [(&str, &[u8]); 4] = [
+        ("ready", &[16, 1, 0, 0, 0]),
+        ("unpacked", &[17, 9, 0, 0, 0, 0, 0, 0, 0]),
+        (
+            "texts",
+            b"\x12\x09\0\0\0\0\0\0\0\x02\x03\0\0\0abc\x02\0\0\0\xc3\xbc",
+        ),
+        ("not_a_picture", b"\x13why"),
+    ];
+    for (name, answer) in answers {
+        assert!(check_answer(answer, Effort::Gate).is_ok(), "{name}");
+        put(seeds, "decoder_answer", name, answer.to_vec());
     }
     for (name, format) in [
         ("png", image::ImageFormat::Png),
