@@ -87,12 +87,8 @@ async fn clock_back(scene: &mut Scene, transcript: &mut Transcript) -> anyhow::R
     );
     transcript.seen(&who, ENTRY, &seen, Expect::Granted);
     scene.main.gate.set_clock(0)?;
-    let trusted = |state: &PanelState| state.clock == ClockTrust::Trusted;
-    scene
-        .main
-        .panel
-        .wait_for_state("the gate to believe its clock", trusted)
-        .await?;
+    transcript
+        .say("the clock is put right again; the gate believes it when central has signed the time");
     Ok(())
 }
 
@@ -172,6 +168,12 @@ async fn link_back(scene: &mut Scene, transcript: &mut Transcript) -> anyhow::Re
     transcript.chapter("The network is back");
     scene.link.restore();
     scene.all_fresh().await?;
+    let is_trusted = |state: &PanelState| state.clock == ClockTrust::Trusted;
+    scene
+        .main
+        .panel
+        .wait_for_state("the gate to believe its clock", is_trusted)
+        .await?;
     let is_locked = |state: &PanelState| all_doors(state, DoorMode::LockedDown);
     scene
         .library
@@ -213,6 +215,7 @@ async fn link_back(scene: &mut Scene, transcript: &mut Transcript) -> anyhow::Re
     }
     transcript.say("central ends the lockdown");
     let picture = scene.card(&valid).await?;
+    let who = format!("{}, a valid pass", scene.names[part::VALID]);
     let seen = scene.at_entry("after-lockdown", &picture).await?;
     ensure!(seen.source().is_some(), "the gate reads pictures");
     transcript.seen(&who, ENTRY, &seen, Expect::Granted);
