@@ -35,7 +35,7 @@ const CREATED_TOLERANCE_S: u64 = 300;
 /// A body of 1 MiB at 300 kbit/s.
 const BODY_WAIT: Duration = Duration::from_secs(30);
 
-/// A gate whose request was authenticated. Only [`authenticate`] makes one.
+/// A gate whose request was authenticated. Only `authenticate` makes one.
 #[derive(Clone, Debug)]
 pub struct Gate {
     /// The gate.

@@ -60,10 +60,10 @@ pub fn read(stream: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(frame))
 }
 
-/// [`write`], for the server's side.
+/// [`write()`], for the server's side.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub async fn write_async(
     stream: &mut (impl AsyncWriteExt + Unpin),
     frame: &[u8],

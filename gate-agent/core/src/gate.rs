@@ -1,7 +1,7 @@
 //! The machine: every input is a `handle_*(now, …)`, everything it wants done comes out of
 //! `poll_action()`. What one input changes is put into one commit, and what may only happen when
 //! that is durable (a door released for a pass, a document in force) waits in
-//! [`crate::commits`] until `handle_committed`.
+//! `commits` until `handle_committed`.
 
 mod committing;
 mod documents;

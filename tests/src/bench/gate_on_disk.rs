@@ -57,7 +57,7 @@ pub(super) struct Extent {
 /// Where the store works.
 pub(super) enum Keeper {
     /// In the caller's thread: its cost alone.
-    Here(Store),
+    Here(Box<Store>),
     /// In a thread of its own, as in the agent.
     OnThread(StoreHandle, mpsc::Receiver<StoreAnswer>, JoinHandle<()>),
 }
@@ -76,7 +76,7 @@ impl Keeper {
         let Keeper::Here(store) = self else {
             return Ok(self);
         };
-        let (thread, handle, answers) = StoreThread::new(store)?;
+        let (thread, handle, answers) = StoreThread::new(*store)?;
         let thread = std::thread::spawn(move || thread.run());
         Ok(Keeper::OnThread(handle, answers, thread))
     }
@@ -153,7 +153,7 @@ impl GateOnDisk {
         let mut this = Self {
             authority,
             gate,
-            keeper: Keeper::Here(store),
+            keeper: Keeper::Here(Box::new(store)),
             places,
             now,
             passes,

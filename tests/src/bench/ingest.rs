@@ -58,7 +58,8 @@ pub(super) fn run(setting: &Setting) -> anyhow::Result<Measured> {
     let mut take_in = || {
         runtime.block_on(async {
             let elapsed = ours.take_in().await?;
-            taken.borrow_mut().push_back(ours.last_rows().await?);
+            let rows = ours.last_rows().await?;
+            taken.borrow_mut().push_back(rows);
             Ok(elapsed)
         })
     };
