@@ -127,7 +127,7 @@ async fn any_bytes_end_their_own_connection_and_no_other() {
 #[tokio::test]
 async fn a_half_frame_that_never_ends_costs_nobody_anything() {
     let mut rig = start();
-    let (mut half, ..) = rig.connect().await;
+    let (mut half, _half_panel, _half_frames) = rig.connect().await;
     half.write_all(&[0, 3, 255, 255, 1, 2, 3]).await.unwrap();
     let (mut other, panel, _frames) = rig.connect().await;
     other
