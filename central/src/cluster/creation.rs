@@ -5,8 +5,9 @@ use std::{fs, path::Path, process::Output};
 use anyhow::{Context, bail};
 
 use super::{
+    account::Account,
     binaries::{Binaries, Wanted},
-    place::{Place, make_private_directory},
+    place::Place,
     settings::Durability,
 };
 
@@ -28,16 +29,13 @@ pub(super) async fn ensure(place: &Place, durability: Durability) -> anyhow::Res
         "making a new database with {binaries} in {}",
         place.cluster.display()
     );
-    if place.unfinished.exists() {
-        fs::remove_dir_all(&place.unfinished)
-            .with_context(|| format!("cannot remove {}", place.unfinished.display()))?;
-    }
-    make_private_directory(&place.unfinished, place.account)?;
+    place.forget_unfinished();
     let mut failures = Vec::new();
     for locale in locales(binaries.major) {
-        let output = initdb(&binaries, place, durability, locale).await?;
+        let unfinished = place.make_unfinished()?;
+        let output = initdb(&binaries, place.account, &unfinished, durability, locale).await?;
         if output.status.success() {
-            fs::rename(&place.unfinished, &place.cluster)
+            fs::rename(&unfinished, &place.cluster)
                 .with_context(|| format!("cannot rename to {}", place.cluster.display()))?;
             return Ok(binaries);
         }
@@ -90,15 +88,16 @@ fn locales(major: u32) -> Vec<&'static [&'static str]> {
 
 async fn initdb(
     binaries: &Binaries,
-    place: &Place,
+    account: Account,
+    unfinished: &Path,
     durability: Durability,
     locale: &[&str],
 ) -> anyhow::Result<Output> {
     let program = binaries.program("initdb");
-    let mut command = place.account.command(&program);
+    let mut command = account.command(&program);
     command
         .arg("-D")
-        .arg(&place.unfinished)
+        .arg(unfinished)
         .arg(format!("--username={OWNER}"))
         .args([
             "--encoding=UTF8",

@@ -25,13 +25,16 @@ const POINTER: &str = "postgres-location";
 
 const CLUSTER: &str = "postgres";
 
+/// Where `initdb` works, so that one cut short leaves no half-made cluster; a random name follows.
+const UNFINISHED: &str = "postgres-unfinished-";
+
 /// The settled paths of one cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     /// PostgreSQL's data directory; it exists once `initdb` has finished.
     pub(super) cluster: PathBuf,
-    /// Where `initdb` works, so that one cut short leaves no half-made `cluster`.
-    pub(super) unfinished: PathBuf,
+    /// Holds `cluster` and the directories in which `initdb` works.
+    home: PathBuf,
     /// Holds the socket and nothing else; mode 0700, owned by `account`.
     pub(super) socket: PathBuf,
     pub(super) account: Account,
@@ -107,6 +110,31 @@ impl Place {
         Self::below(&root.join(name), account)
     }
 
+    /// Makes a directory for one run of `initdb`.
+    ///
+    /// Each run has its own: when central is killed, what `initdb` started goes on writing for a
+    /// moment, and must not write into the files of the next.
+    pub(super) fn make_unfinished(&self) -> anyhow::Result<PathBuf> {
+        let path = self.home.join(format!("{UNFINISHED}{}", random_name()?));
+        make_private_directory(&path, self.account)?;
+        Ok(path)
+    }
+
+    /// Removes what runs of `initdb` that were cut short have left, as far as it can: one that is
+    /// still being written to goes at a later start.
+    pub(super) fn forget_unfinished(&self) {
+        let Ok(entries) = fs::read_dir(&self.home) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            if entry.file_name().to_string_lossy().starts_with(UNFINISHED)
+                && let Err(error) = fs::remove_dir_all(entry.path())
+            {
+                tracing::info!("{} stays for now: {error}", entry.path().display());
+            }
+        }
+    }
+
     fn below(home: &Path, account: Account) -> anyhow::Result<Self> {
         make_shared_directory(home)?;
         let cluster = home.join(CLUSTER);
@@ -117,7 +145,7 @@ impl Place {
         make_private_directory(&socket, account)?;
         Ok(Self {
             cluster,
-            unfinished: home.join("postgres-unfinished"),
+            home: home.to_owned(),
             socket,
             account,
         })
