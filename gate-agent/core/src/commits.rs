@@ -26,6 +26,14 @@ pub(crate) const BACKLOG_LIMIT: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Committed(());
 
+#[cfg(test)]
+impl Committed {
+    /// For tests of a door by itself.
+    pub(crate) fn for_tests() -> Self {
+        Self(())
+    }
+}
+
 #[cfg(portcullis_defects)]
 impl Committed {
     /// For the planted defect `relay-before-commit` alone.

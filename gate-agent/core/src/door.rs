@@ -522,3 +522,6 @@ impl Door {
         self.outputs.push(DoorOutput::Event(event));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,6 +85,7 @@ impl Gate {
         };
         gate.step = gate.freshness(now);
         gate.install_doors(now);
+        gate.flush_doors(now);
         gate.record_start(now, agent_version, refused);
         gate.forget_old_presences(now);
         gate.finish(now);

@@ -2,7 +2,11 @@
 
 mod clock;
 mod documents;
-
+mod guards;
 mod line;
 mod lists;
 mod orders;
+mod people;
+mod scanning;
+mod starting;
+mod storage;
