@@ -1,12 +1,14 @@
 //! Commits under way: what each shall bring about once it is durable, and how it is taken back
-//! when it is not. The only maker of [`Committed`], without which no lock is released for a pass.
+//! when it is not. Several may be under way, but of one holder or pass only one that builds on
+//! what is remembered of them: the next waits (see [`Commits::touch`]). The only maker of
+//! [`Committed`], without which no lock is released for a pass.
 
 use alloc::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     vec::Vec,
 };
 
-use shared::time::UtcSeconds;
+use shared::{ids::PassId, order::Subject, time::UtcSeconds};
 
 use crate::{
     action::{Commit, CommitToken, RecordDraft, StoredDocument, StoredKind},
@@ -14,7 +16,7 @@ use crate::{
     gate::DecidedScan,
     guard::GuardEffect,
     memory::{GateFacts, Lockdown, MemoryChange},
-    remembered::{FactChange, Remembered, Undo},
+    remembered::{FactChange, MemoryKey, Remembered, Undo},
 };
 
 /// Most records that wait for a store that does not take them; beyond it the oldest go, and the
@@ -68,12 +70,42 @@ pub(crate) struct Draft {
     pub(crate) documents: Vec<StoredDocument>,
 }
 
+impl Draft {
+    /// What its changes are about.
+    fn keys(&self) -> impl Iterator<Item = MemoryKey> + '_ {
+        self.changes.iter().filter_map(MemoryKey::of)
+    }
+}
+
+/// What of the backlog a commit carries along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carries {
+    /// All of it.
+    Backlog,
+    /// All of it when the commit builds on it: what was decided because of a settlement must not
+    /// become durable without that settlement. Otherwise nothing, so that a journal which has no
+    /// room for the backlog keeps no document out.
+    WhatItBuildsOn,
+}
+
 #[derive(Clone, Debug)]
 struct UnderWay {
     token: CommitToken,
     draft: Draft,
+    carried: Backlog,
     undo: Vec<Undo>,
     consequence: Consequence,
+}
+
+impl UnderWay {
+    fn keys(&self) -> impl Iterator<Item = MemoryKey> + '_ {
+        let carried = self.carried.doubtful.iter().copied();
+        self.draft.keys().chain(carried)
+    }
+
+    fn facts(&self) -> impl Iterator<Item = &FactChange> {
+        self.carried.facts.iter().chain(&self.draft.facts)
+    }
 }
 
 /// All commits under way, and what waits to be offered again.
@@ -89,7 +121,8 @@ pub(crate) struct Commits {
 #[derive(Clone, Debug, Default)]
 struct Backlog {
     records: VecDeque<RecordDraft>,
-    changes: Vec<MemoryChange>,
+    /// What the store may remember otherwise than the machine does.
+    doubtful: BTreeSet<MemoryKey>,
     facts: Vec<FactChange>,
 }
 
@@ -100,22 +133,34 @@ impl Backlog {
         self.facts.push(fact);
     }
 
-    /// Of each thing remembered the newest change is enough.
-    fn keep_change(&mut self, change: MemoryChange) {
-        self.changes.retain(|known| !change.overtakes(known));
-        self.changes.push(change);
+    fn keep_record(&mut self, record: RecordDraft) {
+        if self.records.len() == BACKLOG_LIMIT {
+            self.records.pop_front();
+        }
+        self.records.push_back(record);
     }
 
     /// Takes out what `newer` says anew.
-    fn take_overtaken(&mut self, newer: &Draft) -> Self {
-        let (changes, facts) = (&newer.changes, &newer.facts);
-        let is_change = |old: &mut MemoryChange| changes.iter().any(|new| new.overtakes(old));
-        let is_fact = |old: &mut FactChange| facts.iter().any(|new| new.overtakes(old));
+    fn take_overtaken(&mut self, newer: &UnderWay) -> Self {
+        let is_fact = |old: &mut FactChange| newer.facts().any(|new| new.overtakes(old));
+        let keys = newer.keys();
         Self {
             records: VecDeque::new(),
-            changes: self.changes.extract_if(.., is_change).collect(),
+            doubtful: keys.filter(|key| self.doubtful.remove(key)).collect(),
             facts: self.facts.extract_if(.., is_fact).collect(),
         }
+    }
+
+    /// What was carried by a commit that failed is older than what has come since.
+    fn put_back(&mut self, carried: Self) {
+        let newer = core::mem::replace(self, carried);
+        for record in newer.records {
+            self.keep_record(record);
+        }
+        for fact in newer.facts {
+            self.keep_fact(fact);
+        }
+        self.doubtful.extend(newer.doubtful);
     }
 }
 
@@ -132,8 +177,7 @@ impl Commits {
     /// The gate's facts as they are when everything under way is durable.
     pub(crate) fn facts(&self) -> GateFacts {
         let mut facts = self.durable;
-        let under_way = self.under_way.iter().flat_map(|entry| &entry.draft.facts);
-        for change in self.backlog.facts.iter().chain(under_way) {
+        for change in self.facts_on_their_way() {
             change.apply(&mut facts);
         }
         facts
@@ -141,12 +185,13 @@ impl Commits {
 
     /// Was a lockdown called whose record is not durable yet?
     pub(crate) fn is_lockdown_on_its_way(&self) -> bool {
-        let under_way = self.under_way.iter().flat_map(|entry| &entry.draft.facts);
-        self.backlog
-            .facts
-            .iter()
-            .chain(under_way)
+        self.facts_on_their_way()
             .any(|fact| matches!(fact, FactChange::Lockdown(Lockdown::On { .. })))
+    }
+
+    fn facts_on_their_way(&self) -> impl Iterator<Item = &FactChange> {
+        let under_way = self.under_way.iter().flat_map(UnderWay::facts);
+        self.backlog.facts.iter().chain(under_way)
     }
 
     /// The number of a kind of document that is being stored.
@@ -161,28 +206,45 @@ impl Commits {
             .next_back()
     }
 
-    /// Registers a commit whose changes have been made to the working memory.
+    /// Registers a commit whose changes have been made to `memory`. What the store may remember
+    /// otherwise is written as it is now, not as it was when a commit failed.
     pub(crate) fn begin(
         &mut self,
         draft: Draft,
         undo: Vec<Undo>,
         consequence: Consequence,
+        carries: Carries,
+        memory: &Remembered,
     ) -> Commit {
         let token = CommitToken(self.next);
         self.next += 1;
-        let has_facts = !draft.facts.is_empty();
+        let carried = match carries {
+            Carries::WhatItBuildsOn if !self.is_built_on(&draft) => Backlog::default(),
+            Carries::WhatItBuildsOn | Carries::Backlog => self.take_backlog(),
+        };
+        let is_said_anew = |key: &MemoryKey| draft.keys().any(|new| new == *key);
+        let doubtful = carried.doubtful.iter().filter(|key| !is_said_anew(key));
         let mut commit = Commit {
             token,
-            records: draft.records.clone(),
-            changes: draft.changes.clone(),
+            records: carried
+                .records
+                .iter()
+                .chain(&draft.records)
+                .cloned()
+                .collect(),
+            changes: doubtful.map(|key| memory.current(*key)).collect(),
             documents: draft.documents.clone(),
         };
-        self.under_way.push_back(UnderWay {
+        commit.changes.extend(&draft.changes);
+        let entry = UnderWay {
             token,
             draft,
+            carried,
             undo,
             consequence,
-        });
+        };
+        let has_facts = entry.facts().next().is_some();
+        self.under_way.push_back(entry);
         if has_facts {
             commit.changes.push(MemoryChange::SetFacts(self.facts()));
         }
@@ -193,8 +255,8 @@ impl Commits {
     pub(crate) fn committed(&mut self, token: CommitToken) -> Option<(Committed, Consequence)> {
         let entry = self.remove(token)?;
         // What is durable now is newer than what still waits to be offered again.
-        self.backlog.take_overtaken(&entry.draft);
-        for change in entry.draft.facts {
+        self.backlog.take_overtaken(&entry);
+        for change in entry.facts() {
             change.apply(&mut self.durable);
         }
         Some((Committed(()), entry.consequence))
@@ -208,28 +270,25 @@ impl Commits {
         memory: &mut Remembered,
     ) -> Option<Consequence> {
         let at = self.under_way.iter().position(|e| e.token == token)?;
-        if matches!(self.under_way[at].consequence, Consequence::Nothing) {
-            let entry = self.remove(token)?;
-            for change in entry.draft.changes {
-                self.backlog.keep_change(change);
-            }
-            for fact in entry.draft.facts {
+        let mut later = self.under_way.split_off(at);
+        let failed = later.pop_front()?;
+        self.backlog.doubtful.extend(failed.draft.keys());
+        self.backlog.put_back(failed.carried);
+        if matches!(failed.consequence, Consequence::Nothing) {
+            for fact in failed.draft.facts {
                 self.backlog.keep_fact(fact);
             }
-            for record in entry.draft.records {
-                self.keep_record(record);
+            for record in failed.draft.records {
+                self.backlog.keep_record(record);
             }
-            return Some(Consequence::Nothing);
-        }
-        let mut later = self.under_way.split_off(at);
-        for entry in later.iter().rev() {
-            for undo in entry.undo.iter().rev() {
+        } else {
+            let undo = later.iter().rev().flat_map(|entry| entry.undo.iter().rev());
+            for undo in undo.chain(failed.undo.iter().rev()) {
                 memory.undo(*undo);
             }
-        }
-        let failed = later.pop_front()?;
-        for entry in &mut later {
-            entry.undo = apply_all(&entry.draft.changes, memory);
+            for entry in &mut later {
+                entry.undo = apply_all(&entry.draft.changes, memory);
+            }
         }
         self.under_way.append(&mut later);
         Some(failed.consequence)
@@ -237,32 +296,33 @@ impl Commits {
 
     /// Keeps a record for the next attempt.
     pub(crate) fn keep_record(&mut self, record: RecordDraft) {
-        if self.backlog.records.len() == BACKLOG_LIMIT {
-            self.backlog.records.pop_front();
-        }
-        self.backlog.records.push_back(record);
+        self.backlog.keep_record(record);
     }
 
-    /// What waits to be offered again, as one draft; without what a commit under way says anew,
-    /// which waits for how that one ends. The facts are written in any case: a commit behind a
-    /// failed one may have written facts that the failed one was part of.
-    pub(crate) fn take_backlog(&mut self) -> Draft {
+    /// Is anything under way about this holder or pass?
+    pub(crate) fn touch(&self, subject: Subject, pass: PassId) -> bool {
+        let keys = [
+            MemoryKey::Presence(subject),
+            MemoryKey::Presence(Subject::Pass(pass)),
+            MemoryKey::PassUse(pass),
+        ];
+        let mut under_way = self.under_way.iter().flat_map(UnderWay::keys);
+        under_way.any(|key| keys.contains(&key))
+    }
+
+    fn is_built_on(&self, draft: &Draft) -> bool {
+        draft.keys().any(|key| self.backlog.doubtful.contains(&key))
+    }
+
+    /// What a commit under way says anew waits for how that one ends.
+    fn take_backlog(&mut self) -> Backlog {
         let mut later = Backlog::default();
         let mut backlog = core::mem::take(&mut self.backlog);
         for entry in &self.under_way {
-            let overtaken = backlog.take_overtaken(&entry.draft);
-            later.changes.extend(overtaken.changes);
-            later.facts.extend(overtaken.facts);
+            later.put_back(backlog.take_overtaken(entry));
         }
         self.backlog = later;
-        let mut facts = backlog.facts;
-        facts.push(FactChange::NextScan(self.facts().next_scan));
-        Draft {
-            records: backlog.records.into(),
-            changes: backlog.changes,
-            facts,
-            documents: Vec::new(),
-        }
+        backlog
     }
 
     fn remove(&mut self, token: CommitToken) -> Option<UnderWay> {

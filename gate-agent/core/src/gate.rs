@@ -25,6 +25,7 @@ use shared::{
     decision::FreshnessStep,
     ids::{AccessPointId, Digest, DocumentNumber, DoorId, GateId, Kid, ScanId},
     issued_list::IssuedList,
+    journal::PassageOutcome,
     panel_api::{Link, PanelState},
     status_list::StatusList,
     time::{Now, Uptime, UtcSeconds},
@@ -90,6 +91,8 @@ pub struct Gate {
     doors: BTreeMap<DoorId, Door>,
     readers: BTreeMap<AccessPointId, Reader>,
     passages: OpenPassages,
+    /// Settlements that wait for another commit about the same holder.
+    settlements: Vec<(ScanId, PassageOutcome)>,
     recent: RecentScans,
     refusals: Refusals,
     refused_documents: RefusedDocuments,

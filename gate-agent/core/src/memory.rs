@@ -100,34 +100,6 @@ pub enum MemoryChange {
     SetFacts(GateFacts),
 }
 
-impl MemoryChange {
-    /// Does this change leave nothing of an earlier one?
-    pub(crate) fn overtakes(&self, earlier: &Self) -> bool {
-        use MemoryChange::{
-            CloseReservation, ForgetPresence, OpenReservation, SetDoorMode, SetFacts, SetPassUse,
-            SetPresence,
-        };
-        match (self, earlier) {
-            (
-                SetPresence(Presence { subject: a, .. }) | ForgetPresence(a),
-                SetPresence(Presence { subject: b, .. }) | ForgetPresence(b),
-            ) => a == b,
-            (SetPassUse(a), SetPassUse(b)) => a.pass == b.pass,
-            (
-                OpenReservation(Reservation { scan: a, .. }) | CloseReservation(a),
-                OpenReservation(Reservation { scan: b, .. }) | CloseReservation(b),
-            ) => a == b,
-            (SetDoorMode(a, _), SetDoorMode(b, _)) => a == b,
-            (SetFacts(_), SetFacts(_)) => true,
-            (
-                SetPresence(_) | ForgetPresence(_) | SetPassUse(_) | OpenReservation(_)
-                | CloseReservation(_) | SetDoorMode(..) | SetFacts(_),
-                _,
-            ) => false,
-        }
-    }
-}
-
 /// All of it, as loaded at start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Memory {

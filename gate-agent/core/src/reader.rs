@@ -4,7 +4,11 @@ use alloc::{boxed::Box, collections::VecDeque, string::String};
 
 use shared::{ids::ScanId, order::Subject, pass::VerifiedPass, time::Uptime};
 
-use crate::{input::TextsRead, looking::Looking, repeat_scan::RepeatScan};
+use crate::{
+    input::{Lookup, TextsRead},
+    looking::Looking,
+    repeat_scan::RepeatScan,
+};
 
 /// Most pictures that wait behind a scan. A camera sends further frames anyway; a folder of
 /// pictures is read one by one. Beyond it a picture is told to be unreadable.
@@ -29,6 +33,8 @@ pub(crate) enum ReaderState {
     Ready,
     /// The store is asked.
     LookingUp(Box<PendingScan>),
+    /// Another commit about the same holder or pass is under way.
+    Waiting(Box<(PendingScan, Lookup)>),
     /// The decision is being recorded.
     Recording,
 }

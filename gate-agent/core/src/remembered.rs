@@ -5,7 +5,7 @@ use alloc::{collections::BTreeMap, vec::Vec};
 
 use shared::{
     ids::{AreaId, DocumentNumber, DoorId, PassId, ScanId},
-    order::DoorMode,
+    order::{DoorMode, Subject},
     time::UtcSeconds,
 };
 
@@ -21,6 +21,30 @@ pub(crate) struct Remembered {
     uses: BTreeMap<PassId, PassUse>,
     reservations: BTreeMap<ScanId, Reservation>,
     door_modes: BTreeMap<DoorId, DoorMode>,
+}
+
+/// What a change is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum MemoryKey {
+    Presence(Subject),
+    PassUse(PassId),
+    Reservation(ScanId),
+    DoorMode(DoorId),
+}
+
+impl MemoryKey {
+    /// None for the gate's facts, which are kept in [`crate::commits`].
+    pub(crate) fn of(change: &MemoryChange) -> Option<Self> {
+        Some(match change {
+            MemoryChange::SetPresence(presence) => Self::Presence(presence.subject),
+            MemoryChange::ForgetPresence(subject) => Self::Presence(*subject),
+            MemoryChange::SetPassUse(pass_use) => Self::PassUse(pass_use.pass),
+            MemoryChange::OpenReservation(reservation) => Self::Reservation(reservation.scan),
+            MemoryChange::CloseReservation(scan) => Self::Reservation(*scan),
+            MemoryChange::SetDoorMode(door, _) => Self::DoorMode(*door),
+            MemoryChange::SetFacts(_) => return None,
+        })
+    }
 }
 
 /// What one change replaced.
@@ -93,6 +117,24 @@ impl Remembered {
                 Undo::Change(MemoryChange::SetDoorMode(door, before))
             }
             MemoryChange::SetFacts(_) => Undo::Nothing,
+        }
+    }
+
+    /// The change that makes the store say what is remembered here.
+    pub(crate) fn current(&self, key: MemoryKey) -> MemoryChange {
+        match key {
+            MemoryKey::Presence(subject) => self.presences.get(subject).map_or(
+                MemoryChange::ForgetPresence(subject),
+                MemoryChange::SetPresence,
+            ),
+            MemoryKey::PassUse(pass) => MemoryChange::SetPassUse(self.pass_use(pass)),
+            MemoryKey::Reservation(scan) => self
+                .reservations
+                .get(&scan)
+                .map_or(MemoryChange::CloseReservation(scan), |reservation| {
+                    MemoryChange::OpenReservation(*reservation)
+                }),
+            MemoryKey::DoorMode(door) => MemoryChange::SetDoorMode(door, self.door_mode(door)),
         }
     }
 

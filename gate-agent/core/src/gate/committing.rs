@@ -10,7 +10,7 @@ use shared::{
 use super::{Gate, Storage, timing::shortened};
 use crate::{
     action::{Action, CommitToken, Problem, RecordDraft},
-    commits::{Consequence, Draft, apply_all},
+    commits::{Carries, Consequence, Draft, apply_all},
     remembered::FactChange,
 };
 
@@ -35,6 +35,8 @@ impl Gate {
             Consequence::ClockReset(mark) => self.clock_reset_stored(now, mark),
         }
         self.storage_works(now);
+        self.resume_settlements(now);
+        self.resume_scans(now);
         self.finish(now);
     }
 
@@ -54,6 +56,8 @@ impl Gate {
             | Consequence::Guard(_)
             | Consequence::ClockReset(_) => {}
         }
+        self.resume_settlements(now);
+        self.resume_scans(now);
         self.finish(now);
     }
 
@@ -94,8 +98,25 @@ impl Gate {
 
     /// Makes the changes to the working memory and asks the shell to make them durable.
     pub(super) fn commit(&mut self, draft: Draft, consequence: Consequence) {
+        self.commit_with(draft, consequence, Carries::WhatItBuildsOn);
+    }
+
+    /// Offers what the store did not take once more. The facts are written in any case: a commit
+    /// behind a failed one may have written facts that the failed one was part of.
+    fn commit_backlog(&mut self, records: Vec<RecordDraft>) {
+        let draft = Draft {
+            records,
+            facts: [FactChange::NextScan(self.next_scan)].to_vec(),
+            ..Draft::default()
+        };
+        self.commit_with(draft, Consequence::Nothing, Carries::Backlog);
+    }
+
+    fn commit_with(&mut self, draft: Draft, consequence: Consequence, carries: Carries) {
         let undo = apply_all(&draft.changes, &mut self.memory);
-        let commit = self.commits.begin(draft, undo, consequence);
+        let commit = self
+            .commits
+            .begin(draft, undo, consequence, carries, &self.memory);
         self.actions.push_back(Action::Commit(commit));
     }
 
@@ -105,8 +126,7 @@ impl Gate {
         };
         if *retry_at <= now.uptime {
             *retry_at = now.uptime.plus_ms(STORAGE_RETRY_MS);
-            let draft = self.commits.take_backlog();
-            self.commit(draft, Consequence::Nothing);
+            self.commit_backlog(Vec::new());
         }
     }
 
@@ -127,10 +147,8 @@ impl Gate {
             return;
         }
         self.storage = Storage::Sound;
-        let mut draft = self.commits.take_backlog();
-        draft.records.push(self.record(now, storage_event(None)));
-        draft.facts.push(FactChange::NextScan(self.next_scan));
-        self.commit(draft, Consequence::Nothing);
+        let record = self.record(now, storage_event(None));
+        self.commit_backlog([record].to_vec());
     }
 }
 

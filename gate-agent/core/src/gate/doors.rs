@@ -93,6 +93,10 @@ impl Gate {
         let Some(reservation) = self.memory.reservation(scan).copied() else {
             return;
         };
+        if self.commits.touch(reservation.subject, reservation.pass) {
+            self.settlements.push((scan, outcome));
+            return;
+        }
         let to = self
             .configuration()
             .and_then(|it| access_point_of(it, reservation.access_point))
@@ -116,6 +120,13 @@ impl Gate {
         self.commit(draft, Consequence::Nothing);
         self.actions
             .push_back(Action::Show(PanelMessage::Passage { scan, outcome }));
+    }
+
+    /// Settlements whose holder is no longer part of another commit.
+    pub(super) fn resume_settlements(&mut self, now: Now) {
+        for (scan, outcome) in core::mem::take(&mut self.settlements) {
+            self.settle(now, scan, outcome);
+        }
     }
 
     /// Hands out what the doors want, commands first: egress does not wait for its record.

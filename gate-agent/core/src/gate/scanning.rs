@@ -272,7 +272,26 @@ impl Gate {
         let recording = ReaderState::Recording;
         match core::mem::replace(&mut reader.state, recording) {
             ReaderState::LookingUp(pending) => Some((*access_point, *pending)),
-            ReaderState::Ready | ReaderState::Recording => None,
+            ReaderState::Ready | ReaderState::Waiting(_) | ReaderState::Recording => None,
+        }
+    }
+
+    /// Scans that waited for another commit about their holder or pass.
+    pub(super) fn resume_scans(&mut self, now: Now) {
+        let points: Vec<AccessPointId> = self.readers.keys().copied().collect();
+        for access_point in points {
+            let Some(reader) = self.readers.get_mut(&access_point) else {
+                continue;
+            };
+            if !matches!(reader.state, ReaderState::Waiting(_)) {
+                continue;
+            }
+            let recording = ReaderState::Recording;
+            if let ReaderState::Waiting(waiting) = core::mem::replace(&mut reader.state, recording)
+            {
+                let (pending, lookup) = *waiting;
+                self.decide(now, access_point, pending, lookup);
+            }
         }
     }
 
@@ -284,6 +303,12 @@ impl Gate {
         lookup: Lookup,
     ) {
         let subject = subject_of(&pending.pass, lookup.holder.as_ref());
+        if self.commits.touch(subject, pending.pass.id())
+            && let Some(reader) = self.readers.get_mut(&access_point)
+        {
+            reader.state = ReaderState::Waiting(Box::new((pending, lookup)));
+            return;
+        }
         let withdrawn = self.withdrawn_since(&pending.pass);
         let facts = self.admission_facts(now, access_point, &pending, subject, &lookup);
         let admission = match (withdrawn, facts) {

@@ -73,6 +73,7 @@ impl Gate {
             doors: BTreeMap::new(),
             readers: BTreeMap::new(),
             passages: OpenPassages::default(),
+            settlements: Vec::new(),
             recent: RecentScans::default(),
             refusals: Refusals::default(),
             refused_documents: RefusedDocuments::default(),

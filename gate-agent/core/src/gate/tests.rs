@@ -3,10 +3,12 @@
 mod clock;
 mod documents;
 mod guards;
+mod interleaving;
 mod line;
 mod lists;
 mod orders;
 mod people;
+mod reference;
 mod scanning;
 mod starting;
 mod storage;

@@ -450,7 +450,7 @@ fn a_damaged_root_set_stops_the_start_with_what_to_do() {
     let mut bench = bench();
     let kind = StoredKind::Named(DocumentName::RootSet);
     let mut stored = bench.store.documents.iter_mut();
-    let set = stored.rfind(|document| document.kind == kind);
+    let set = stored.find(|document| document.kind == kind);
     set.unwrap().bytes[60] ^= 1;
     let refused = Gate::start(
         bench.now,
@@ -492,4 +492,25 @@ fn stored_bytes_are_the_very_bytes_that_came() {
         _ => None,
     });
     assert_eq!(sha256(&stored.unwrap().bytes), sha256(&bytes));
+}
+
+#[test]
+fn a_roster_is_kept_by_the_store_and_renews_no_freshness_when_it_lags() {
+    let mut bench = bench();
+    let roster = bench
+        .authority
+        .sign_roster(&[(7, "Ada", vec![]), (8, "Grace", vec![])]);
+    bench.wait_ms(7_200_000);
+    bench.heads();
+    assert_eq!(names(&bench.gate.wanted()), [DocumentName::Roster]);
+    assert_eq!(
+        bench.gate.freshness(bench.now),
+        shared::decision::FreshnessStep::Fresh,
+        "it bears on no decision"
+    );
+    bench.document(DocumentName::Roster, roster).unwrap();
+    assert_eq!(bench.gate.wanted(), []);
+    let held = bench.gate.held(DocumentName::Roster);
+    bench.restart(1000);
+    assert_eq!(bench.gate.held(DocumentName::Roster), held);
 }
