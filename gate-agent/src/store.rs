@@ -7,6 +7,7 @@ pub mod counters;
 mod documents;
 mod door_modes;
 mod gate_facts;
+mod holder_uses;
 mod identity;
 mod issued;
 pub mod journal;
@@ -476,6 +477,7 @@ fn apply_change(connection: &Connection, change: &MemoryChange) -> rusqlite::Res
         MemoryChange::SetPresence(presence) => presences::set(connection, presence),
         MemoryChange::ForgetPresence(subject) => presences::forget(connection, subject),
         MemoryChange::SetPassUse(pass_use) => pass_uses::set(connection, pass_use),
+        MemoryChange::SetHolderUse(holder_use) => holder_uses::set(connection, holder_use),
         MemoryChange::OpenReservation(reservation) => reservations::open(connection, reservation),
         MemoryChange::CloseReservation(scan) => reservations::close(connection, *scan),
         MemoryChange::SetDoorMode(door, mode) => door_modes::set(connection, *door, *mode),

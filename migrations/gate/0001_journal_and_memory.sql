@@ -73,6 +73,12 @@ CREATE TABLE pass_uses (
     PRIMARY KEY (kid, serial)
 ) STRICT, WITHOUT ROWID;
 
+-- By holder, where the roster knows one: card and phone are one person.
+CREATE TABLE holder_uses (
+    holder INTEGER PRIMARY KEY,
+    uses INTEGER NOT NULL
+) STRICT;
+
 -- Grants that are not settled as taken or not taken.
 CREATE TABLE reservations (
     scan INTEGER PRIMARY KEY,

@@ -301,13 +301,17 @@ impl Commits {
 
     /// Is anything under way about this holder or pass?
     pub(crate) fn touch(&self, subject: Subject, pass: PassId) -> bool {
+        let holder = match subject {
+            Subject::Holder(holder) => Some(MemoryKey::HolderUse(holder)),
+            Subject::Pass(_) => None,
+        };
         let keys = [
             MemoryKey::Presence(subject),
             MemoryKey::Presence(Subject::Pass(pass)),
             MemoryKey::PassUse(pass),
         ];
         let mut under_way = self.under_way.iter().flat_map(UnderWay::keys);
-        under_way.any(|key| keys.contains(&key))
+        under_way.any(|key| keys.contains(&key) || holder == Some(key))
     }
 
     fn is_built_on(&self, draft: &Draft) -> bool {

@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 
 use shared::{
-    ids::{AccessPointId, AreaId, DocumentNumber, DoorId, PassId, ScanId},
+    ids::{AccessPointId, AreaId, DocumentNumber, DoorId, HolderNumber, PassId, ScanId},
     order::{DoorMode, Subject},
     time::UtcSeconds,
 };
@@ -30,6 +30,16 @@ pub struct PassUse {
     pub uses: u32,
     /// Time of making of the newest accepted proof.
     pub last_proof: Option<UtcSeconds>,
+}
+
+/// How often a holder's passes were used together, where the roster knows the holder. A pass by
+/// itself is counted as well, so that nothing is forgotten when the roster is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HolderUse {
+    /// The holder.
+    pub holder: HolderNumber,
+    /// Grants that were taken or are reserved.
+    pub uses: u32,
 }
 
 /// A grant that has not been settled as taken or not taken.
@@ -90,6 +100,8 @@ pub enum MemoryChange {
     ForgetPresence(Subject),
     /// A pass was used.
     SetPassUse(PassUse),
+    /// A pass of a holder was used.
+    SetHolderUse(HolderUse),
     /// A grant is open.
     OpenReservation(Reservation),
     /// A grant is settled.
@@ -109,6 +121,8 @@ pub struct Memory {
     pub presences: Vec<Presence>,
     /// Uses.
     pub uses: Vec<PassUse>,
+    /// Uses by holder.
+    pub holder_uses: Vec<HolderUse>,
     /// Reservations that were open when the agent last stopped.
     pub reservations: Vec<Reservation>,
     /// Door modes other than `Locked`.

@@ -4,13 +4,15 @@
 use alloc::{collections::BTreeMap, vec::Vec};
 
 use shared::{
-    ids::{AreaId, DocumentNumber, DoorId, PassId, ScanId},
+    ids::{AreaId, DocumentNumber, DoorId, HolderNumber, PassId, ScanId},
     order::{DoorMode, Subject},
     time::UtcSeconds,
 };
 
 use crate::{
-    memory::{GateFacts, Lockdown, Memory, MemoryChange, PassUse, Presence, Reservation},
+    memory::{
+        GateFacts, HolderUse, Lockdown, Memory, MemoryChange, PassUse, Presence, Reservation,
+    },
     presence::Presences,
 };
 
@@ -19,6 +21,7 @@ use crate::{
 pub(crate) struct Remembered {
     pub(crate) presences: Presences,
     uses: BTreeMap<PassId, PassUse>,
+    holder_uses: BTreeMap<HolderNumber, u32>,
     reservations: BTreeMap<ScanId, Reservation>,
     door_modes: BTreeMap<DoorId, DoorMode>,
 }
@@ -28,6 +31,7 @@ pub(crate) struct Remembered {
 pub(crate) enum MemoryKey {
     Presence(Subject),
     PassUse(PassId),
+    HolderUse(HolderNumber),
     Reservation(ScanId),
     DoorMode(DoorId),
 }
@@ -39,6 +43,7 @@ impl MemoryKey {
             MemoryChange::SetPresence(presence) => Self::Presence(presence.subject),
             MemoryChange::ForgetPresence(subject) => Self::Presence(*subject),
             MemoryChange::SetPassUse(pass_use) => Self::PassUse(pass_use.pass),
+            MemoryChange::SetHolderUse(holder_use) => Self::HolderUse(holder_use.holder),
             MemoryChange::OpenReservation(reservation) => Self::Reservation(reservation.scan),
             MemoryChange::CloseReservation(scan) => Self::Reservation(*scan),
             MemoryChange::SetDoorMode(door, _) => Self::DoorMode(*door),
@@ -52,6 +57,7 @@ impl MemoryKey {
 pub(crate) enum Undo {
     Change(MemoryChange),
     ForgetPassUse(PassId),
+    ForgetHolderUse(HolderNumber),
     Nothing,
 }
 
@@ -60,6 +66,11 @@ impl Remembered {
         Self {
             presences: Presences::new(&memory.presences),
             uses: memory.uses.iter().map(|u| (u.pass, *u)).collect(),
+            holder_uses: memory
+                .holder_uses
+                .iter()
+                .map(|it| (it.holder, it.uses))
+                .collect(),
             reservations: memory.reservations.iter().map(|r| (r.scan, *r)).collect(),
             door_modes: memory.door_modes.iter().copied().collect(),
         }
@@ -71,6 +82,20 @@ impl Remembered {
             uses: 0,
             last_proof: None,
         })
+    }
+
+    /// How often a pass counts as used: as often as all passes of its holder together, and never
+    /// less than it was by itself, which is what counts when the roster does not know the holder.
+    pub(crate) fn uses_of(&self, subject: Subject, pass: PassId) -> u32 {
+        let alone = self.pass_use(pass).uses;
+        match subject {
+            Subject::Holder(holder) => alone.max(self.holder_use(holder)),
+            Subject::Pass(_) => alone,
+        }
+    }
+
+    fn holder_use(&self, holder: HolderNumber) -> u32 {
+        self.holder_uses.get(&holder).copied().unwrap_or(0)
     }
 
     pub(crate) fn reservation(&self, scan: ScanId) -> Option<&Reservation> {
@@ -103,6 +128,14 @@ impl Remembered {
                 Some(before) => Undo::Change(MemoryChange::SetPassUse(before)),
                 None => Undo::ForgetPassUse(pass_use.pass),
             },
+            MemoryChange::SetHolderUse(HolderUse { holder, uses }) => {
+                match self.holder_uses.insert(holder, uses) {
+                    Some(uses) => {
+                        Undo::Change(MemoryChange::SetHolderUse(HolderUse { holder, uses }))
+                    }
+                    None => Undo::ForgetHolderUse(holder),
+                }
+            }
             MemoryChange::OpenReservation(reservation) => {
                 self.reservations.insert(reservation.scan, reservation);
                 Undo::Change(MemoryChange::CloseReservation(reservation.scan))
@@ -128,6 +161,10 @@ impl Remembered {
                 MemoryChange::SetPresence,
             ),
             MemoryKey::PassUse(pass) => MemoryChange::SetPassUse(self.pass_use(pass)),
+            MemoryKey::HolderUse(holder) => MemoryChange::SetHolderUse(HolderUse {
+                holder,
+                uses: self.holder_use(holder),
+            }),
             MemoryKey::Reservation(scan) => self
                 .reservations
                 .get(&scan)
@@ -145,6 +182,9 @@ impl Remembered {
             }
             Undo::ForgetPassUse(pass) => {
                 self.uses.remove(&pass);
+            }
+            Undo::ForgetHolderUse(holder) => {
+                self.holder_uses.remove(&holder);
             }
             Undo::Nothing => {}
         }
@@ -176,6 +216,10 @@ impl Remembered {
             uses: pass_use.uses.saturating_sub(reservation.uses),
             ..pass_use
         }));
+        if let Subject::Holder(holder) = reservation.subject {
+            let uses = self.holder_use(holder).saturating_sub(reservation.uses);
+            changes.push(MemoryChange::SetHolderUse(HolderUse { holder, uses }));
+        }
         changes
     }
 }

@@ -71,6 +71,7 @@ impl Store {
                 },
                 presences: vec![],
                 uses: vec![],
+                holder_uses: vec![],
                 reservations: vec![],
                 door_modes: vec![],
             },
@@ -109,6 +110,10 @@ impl Store {
             MemoryChange::SetPassUse(pass_use) => {
                 memory.uses.retain(|u| u.pass != pass_use.pass);
                 memory.uses.push(pass_use);
+            }
+            MemoryChange::SetHolderUse(holder_use) => {
+                memory.holder_uses.retain(|u| u.holder != holder_use.holder);
+                memory.holder_uses.push(holder_use);
             }
             MemoryChange::OpenReservation(it) => memory.reservations.push(it),
             MemoryChange::CloseReservation(scan) => {

@@ -13,7 +13,7 @@ use shared::{
 };
 
 use super::{
-    Identity, documents, door_modes, gate_facts, pass_uses, pin_failures, presences,
+    Identity, documents, door_modes, gate_facts, holder_uses, pass_uses, pin_failures, presences,
     problem::StoreProblem, reservations, sealing::SealingKey,
 };
 use crate::gate_key::{
@@ -42,6 +42,7 @@ pub(super) fn load(
         facts: gate_facts::load(connection)?.unwrap_or(FIRST_FACTS),
         presences: presences::load(connection)?,
         uses: pass_uses::load(connection)?,
+        holder_uses: holder_uses::load(connection)?,
         reservations: reservations::load(connection)?,
         door_modes: door_modes::load(connection)?,
     };

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use gate_core::{
     action::{CommitToken, RecordDraft},
-    memory::{PassUse, Presence, Reservation},
+    memory::{HolderUse, PassUse, Presence, Reservation},
 };
 use shared::{
     decision::{Decision, DenyReason, FreshnessStep, GuardOffer},
@@ -214,6 +214,10 @@ fn everything_of_a_commit_comes_back_after_a_restart() {
         uses: 2,
         last_proof: Some(T0.minus(4)),
     };
+    let holder_use = HolderUse {
+        holder: HolderNumber(4),
+        uses: 3,
+    };
     let reservation = Reservation {
         scan: ScanId(11),
         access_point: AccessPointId(1),
@@ -247,6 +251,11 @@ fn everything_of_a_commit_comes_back_after_a_restart() {
                 ..pass_use
             }),
             MemoryChange::SetPassUse(pass_use),
+            MemoryChange::SetHolderUse(HolderUse {
+                uses: 2,
+                ..holder_use
+            }),
+            MemoryChange::SetHolderUse(holder_use),
             MemoryChange::OpenReservation(reservation),
             MemoryChange::OpenReservation(Reservation {
                 scan: ScanId(10),
@@ -275,6 +284,7 @@ fn everything_of_a_commit_comes_back_after_a_restart() {
     assert_eq!(loaded.memory.facts, facts);
     assert_eq!(loaded.memory.presences, [presence]);
     assert_eq!(loaded.memory.uses, [pass_use]);
+    assert_eq!(loaded.memory.holder_uses, [holder_use]);
     assert_eq!(loaded.memory.reservations, [reservation]);
     assert_eq!(
         loaded.memory.door_modes,

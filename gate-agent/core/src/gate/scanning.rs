@@ -24,7 +24,7 @@ use crate::{
     commits::{Committed, Consequence, Draft},
     input::{HolderFacts, Lookup, PresentationEnd, TextsRead},
     looking::LOOK_FOR_MS,
-    memory::{MemoryChange, PassUse, Presence, Reservation},
+    memory::{HolderUse, MemoryChange, PassUse, Presence, Reservation},
     passback::Peers,
     reader::{FirstPerson, PendingScan, ReaderState, WAITING_LIMIT},
     remembered::FactChange,
@@ -360,7 +360,7 @@ impl Gate {
             status: self.status(pending),
             heads_age_s: self.freshness.age_s(now, &self.clock),
             last_proof: pass_use.last_proof,
-            uses: pass_use.uses,
+            uses: self.memory.uses_of(subject, pass),
             presence: self.presence_of(subject, &pending.pass),
             peers: self.peers(now, configuration),
             inside: self.memory.presences.inside(access_point.to),
@@ -574,7 +574,7 @@ impl Gate {
     }
 
     /// Presence, use and proof of a grant, in the same transaction as its record. Returns the
-    /// uses of the pass with this one.
+    /// uses of the pass, or of its holder, with this one.
     fn reserve(
         &self,
         now: Now,
@@ -601,14 +601,17 @@ impl Gate {
         }));
         let pass_use = self.memory.pass_use(pass);
         let counted = u32::from(point.to != AreaId::OUTSIDE);
-        let uses = pass_use.uses.saturating_add(counted);
+        let uses = self.memory.uses_of(subject, pass).saturating_add(counted);
+        if let Subject::Holder(holder) = subject {
+            changes.push(MemoryChange::SetHolderUse(HolderUse { holder, uses }));
+        }
         let last_proof = match pending.pass.presentation() {
             Presentation::Live { made_at } => Some(made_at),
             Presentation::Static | Presentation::LiveProofInvalid => pass_use.last_proof,
         };
         changes.push(MemoryChange::SetPassUse(PassUse {
             pass,
-            uses,
+            uses: pass_use.uses.saturating_add(counted),
             last_proof,
         }));
         if sensing != PassageSensing::None {

@@ -290,3 +290,45 @@ fn a_gate_without_passage_sensing_counts_a_grant_as_taken_at_once() {
     assert_eq!(bench.store.memory.reservations, []);
     assert_eq!(bench.store.memory.presences[0].area, AreaId(1));
 }
+
+#[test]
+fn card_and_phone_of_a_holder_share_the_uses() {
+    let (mut bench, passes) = bench(2, |claims| claims.uses_max = 2);
+    let (card, phone) = (&passes[0], &passes[1]);
+    let ids = passes.iter().map(|pass| pass.id).collect();
+    let roster = vec![(HolderNumber(7), "Ada".into(), ids)];
+    bench.store.roster.clone_from(&roster);
+    assert_eq!(enter(&mut bench, card), Decision::Grant);
+    assert_eq!(leave(&mut bench, card), Decision::Grant);
+    assert_eq!(bench.decision(ENTRY, &phone.text()), Decision::Grant);
+    bench.wait_ms(10_000);
+    // It was not taken, and does not count.
+    assert_eq!(enter(&mut bench, phone), Decision::Grant);
+    assert_eq!(leave(&mut bench, phone), Decision::Grant);
+    let exhausted = Decision::Deny(DenyReason::UsesExhausted);
+    for _ in 0..2 {
+        assert_eq!(enter(&mut bench, card), exhausted);
+        assert_eq!(enter(&mut bench, phone), exhausted);
+        bench.restart(1000);
+    }
+    // Without the roster each pass counts by itself, as often as it was used.
+    bench.store.roster.clear();
+    assert_eq!(enter(&mut bench, card), Decision::Grant);
+    assert_eq!(leave(&mut bench, card), Decision::Grant);
+    assert_eq!(enter(&mut bench, card), exhausted);
+    bench.store.roster = roster;
+    assert_eq!(enter(&mut bench, phone), exhausted);
+}
+
+#[test]
+fn uses_from_before_the_roster_knew_the_holder_count() {
+    let (mut bench, passes) = bench(2, |claims| claims.uses_max = 2);
+    for _ in 0..2 {
+        assert_eq!(enter(&mut bench, &passes[0]), Decision::Grant);
+        assert_eq!(leave(&mut bench, &passes[0]), Decision::Grant);
+    }
+    let ids = passes.iter().map(|pass| pass.id).collect();
+    bench.store.roster = vec![(HolderNumber(7), "Ada".into(), ids)];
+    let exhausted = Decision::Deny(DenyReason::UsesExhausted);
+    assert_eq!(enter(&mut bench, &passes[0]), exhausted);
+}
