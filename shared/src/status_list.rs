@@ -175,6 +175,16 @@ impl StatusBitmaps {
         }
     }
 
+    /// The first serial that is revoked here and not in a newer list, which thereby undoes what is
+    /// for ever.
+    #[must_use]
+    pub fn first_dropped_by(&self, newer: &Self) -> Option<Serial> {
+        let newer = newer.revoked.iter().copied().chain(core::iter::repeat(0));
+        let dropped = self.revoked.iter().zip(newer).map(|(old, new)| old & !new);
+        let (index, word) = (0u32..).zip(dropped).find(|(_, word)| *word != 0)?;
+        Some(Serial(index * 64 + word.trailing_zeros()))
+    }
+
     /// Bytes of memory behind the bitmaps.
     #[must_use]
     pub fn size_bytes(&self) -> usize {

@@ -12,7 +12,7 @@ use shared::{ids::PassId, order::Subject, time::UtcSeconds};
 
 use crate::{
     action::{Commit, CommitToken, RecordDraft, StoredDocument, StoredKind},
-    documents::{Incoming, NumberAndDigest},
+    documents::Incoming,
     gate::DecidedScan,
     guard::GuardEffect,
     memory::{GateFacts, Lockdown, MemoryChange},
@@ -194,16 +194,13 @@ impl Commits {
         self.backlog.facts.iter().chain(under_way)
     }
 
-    /// The number of a kind of document that is being stored.
-    pub(crate) fn arriving(&self, kind: StoredKind) -> Option<NumberAndDigest> {
-        let documents = self
+    /// The newest document of a kind that is being stored.
+    pub(crate) fn arriving(&self, kind: StoredKind) -> Option<&StoredDocument> {
+        let mut documents = self
             .under_way
             .iter()
             .flat_map(|entry| &entry.draft.documents);
-        documents
-            .filter(|document| document.kind == kind)
-            .map(NumberAndDigest::of_stored)
-            .next_back()
+        documents.rfind(|document| document.kind == kind)
     }
 
     /// Registers a commit whose changes have been made to `memory`. What the store may remember

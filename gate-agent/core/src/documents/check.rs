@@ -18,7 +18,8 @@ use shared::{
 
 use super::{
     DocumentProblem as Problem,
-    in_force::{Documents, NumberAndDigest},
+    in_force::{Documents, NumberAndDigest, bitmaps_of},
+    set_aside::read_checked,
 };
 use crate::action::{StoredDocument, StoredKind};
 
@@ -28,11 +29,13 @@ pub(crate) const MARK_REACH_S: u64 = 400 * 86_400;
 
 /// What the caller knows that the documents in force do not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct Known<'a> {
     /// It is at least this late.
     pub(crate) at_least: UtcSeconds,
     /// A document of the kind that was checked and is being stored.
     pub(crate) arriving: Option<NumberAndDigest>,
+    /// Its bytes.
+    pub(crate) arriving_bytes: Option<&'a [u8]>,
 }
 
 /// A document that was checked and is to be stored, then put in force.
@@ -77,7 +80,7 @@ impl Documents {
         &self,
         name: DocumentName,
         bytes: &[u8],
-        known: Known,
+        known: Known<'_>,
     ) -> Result<Checked<Incoming>, Problem> {
         let kind = StoredKind::Named(name);
         if self.is_at_hand(kind, bytes, known) {
@@ -103,13 +106,14 @@ impl Documents {
                 let it = self.open_statement::<StatusList>(bytes)?;
                 self.of_issuer(kid, it.document().kid)?;
                 let id = self.check_statement(kind, &it, it.document().header, known)?;
+                self.continues_status_list(it.document(), known)?;
                 Ok(Checked::New(Incoming::StatusList(it), id))
             }
             DocumentName::IssuedList(kid) => {
                 let it = self.open_statement::<IssuedList>(bytes)?;
                 self.of_issuer(kid, it.document().kid)?;
                 let id = self.check_statement(kind, &it, it.document().header, known)?;
-                self.continues_issued_list(it.document())?;
+                self.continues_issued_list(it.document(), known)?;
                 Ok(Checked::New(Incoming::IssuedList(it), id))
             }
         }
@@ -119,7 +123,7 @@ impl Documents {
     pub(crate) fn check_heads(
         &self,
         bytes: &[u8],
-        known: Known,
+        known: Known<'_>,
     ) -> Result<Checked<Verified<Heads>>, Problem> {
         if self.is_at_hand(StoredKind::Heads, bytes, known) {
             return Ok(Checked::AtHand);
@@ -135,7 +139,7 @@ impl Documents {
     pub(crate) fn check_order(
         &self,
         bytes: &[u8],
-        known: Known,
+        known: Known<'_>,
     ) -> Result<Checked<CheckedOrder>, Problem> {
         if self.is_at_hand(StoredKind::Order, bytes, known) {
             return Ok(Checked::AtHand);
@@ -264,7 +268,7 @@ impl Documents {
         Ok(())
     }
 
-    fn check_root_set(&self, bytes: &[u8], known: Known) -> Result<Checked<Incoming>, Problem> {
+    fn check_root_set(&self, bytes: &[u8], known: Known<'_>) -> Result<Checked<Incoming>, Problem> {
         let Some(current) = &self.root_set else {
             let first = open_first_root_set(bytes)?;
             if first.digest() != self.pinned_root_set {
@@ -291,7 +295,11 @@ impl Documents {
         Ok(open_first_root_set(bytes)?)
     }
 
-    fn check_trust_list(&self, bytes: &[u8], known: Known) -> Result<Checked<Incoming>, Problem> {
+    fn check_trust_list(
+        &self,
+        bytes: &[u8],
+        known: Known<'_>,
+    ) -> Result<Checked<Incoming>, Problem> {
         let list = self.open_trust_list(bytes)?;
         let kind = StoredKind::Named(DocumentName::TrustList);
         let header = list.document().header;
@@ -317,7 +325,7 @@ impl Documents {
         kind: StoredKind,
         verified: &Verified<T>,
         header: Header,
-        known: Known,
+        known: Known<'_>,
     ) -> Result<NumberAndDigest, Problem> {
         self.right_epoch(header.number)?;
         let id = self.new_number(kind, verified, header, known)?;
@@ -327,13 +335,13 @@ impl Documents {
         Ok(id)
     }
 
-    fn is_at_hand(&self, kind: StoredKind, bytes: &[u8], known: Known) -> bool {
+    fn is_at_hand(&self, kind: StoredKind, bytes: &[u8], known: Known<'_>) -> bool {
         let digest = sha256(bytes);
         let is_same = |id: NumberAndDigest| id.digest == digest;
         known.arriving.or(self.held(kind)).is_some_and(is_same)
     }
 
-    fn newest(&self, kind: StoredKind, known: Known) -> Option<DocumentNumber> {
+    fn newest(&self, kind: StoredKind, known: Known<'_>) -> Option<DocumentNumber> {
         let held = known.arriving.or(self.held(kind)).map(|id| id.number);
         held.max(self.floors.get(&kind).copied())
     }
@@ -344,7 +352,7 @@ impl Documents {
         kind: StoredKind,
         verified: &Verified<T>,
         header: Header,
-        known: Known,
+        known: Known<'_>,
     ) -> Result<NumberAndDigest, Problem> {
         let id = id_of(verified, header);
         #[cfg(portcullis_defects)]
@@ -368,7 +376,7 @@ impl Documents {
         }
     }
 
-    fn is_floor_alone(&self, kind: StoredKind, known: Known) -> bool {
+    fn is_floor_alone(&self, kind: StoredKind, known: Known<'_>) -> bool {
         known.arriving.is_none() && self.held(kind).is_none()
     }
 
@@ -462,9 +470,27 @@ impl Documents {
         }
     }
 
+    /// Revoked is for ever, as long as the central epoch lasts: whoever steals the statement key
+    /// takes no revocation back. An epoch that roots start after a restore begins with what the
+    /// backup knew.
+    fn continues_status_list(&self, new: &StatusList, known: Known<'_>) -> Result<(), Problem> {
+        let kind = StoredKind::Named(DocumentName::StatusList(new.kid));
+        let arriving = known.arriving_bytes.and_then(read_checked::<StatusList>);
+        let arriving = arriving.as_ref().map(bitmaps_of);
+        let held = arriving.as_ref().or(self.status_bitmaps(new.kid));
+        let is_of_this_epoch = self
+            .newest(kind, known)
+            .is_some_and(|newest| newest.epoch == new.header.number.epoch);
+        match held.and_then(|held| held.first_dropped_by(&bitmaps_of(new))) {
+            Some(serial) if is_of_this_epoch => Err(Problem::RevocationDropped { serial }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// A frozen list never thaws and never grows; an open one never shrinks and never rewrites.
-    fn continues_issued_list(&self, new: &IssuedList) -> Result<(), Problem> {
-        let Some(held) = self.issued_list(new.kid) else {
+    fn continues_issued_list(&self, new: &IssuedList, known: Known<'_>) -> Result<(), Problem> {
+        let arriving = known.arriving_bytes.and_then(read_checked::<IssuedList>);
+        let Some(held) = arriving.as_ref().or(self.issued_list(new.kid)) else {
             return Ok(());
         };
         if held.growth == Growth::Frozen

@@ -84,10 +84,8 @@ pub(crate) struct StatusInForce {
 
 impl StatusInForce {
     pub(crate) fn new(list: InForce<StatusList>) -> Self {
-        let sets = StatusSets::decode(&list.document)
-            .expect("a list was opened, and opening decodes both sets");
         Self {
-            bitmaps: StatusBitmaps::new(&sets),
+            bitmaps: bitmaps_of(&list.document),
             list,
         }
     }
@@ -236,6 +234,12 @@ impl Documents {
         self.trust.as_ref().filter(is_named)
     }
 
+    /// What is revoked and suspended of a key, by the list in force or set aside.
+    pub(super) fn status_bitmaps(&self, kid: Kid) -> Option<&StatusBitmaps> {
+        let in_force = self.status_lists.get(&kid).map(|held| &held.bitmaps);
+        in_force.or_else(|| self.set_aside.status_lists.get(&kid))
+    }
+
     /// The issued list of a key, in force or set aside.
     pub(crate) fn issued_list(&self, kid: Kid) -> Option<&IssuedList> {
         let in_force = self.issued_lists.get(&kid).map(|held| &held.document);
@@ -258,6 +262,12 @@ impl Documents {
             self.set_aside.issued_lists.insert(kid, list.document);
         }
     }
+}
+
+/// The bitmaps of a list that was checked.
+pub(super) fn bitmaps_of(list: &StatusList) -> StatusBitmaps {
+    let sets = StatusSets::decode(list).expect("a list was opened, and opening decodes both sets");
+    StatusBitmaps::new(&sets)
 }
 
 pub(crate) fn trust_in_force(verified: Verified<TrustList>) -> TrustInForce {

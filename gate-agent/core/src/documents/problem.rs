@@ -2,7 +2,7 @@
 
 use shared::{
     document::DocumentRejected,
-    ids::{CentralEpoch, DocumentNumber, GateId, Kid},
+    ids::{CentralEpoch, DocumentNumber, GateId, Kid, Serial},
     time::UtcSeconds,
 };
 
@@ -92,6 +92,13 @@ pub enum DocumentProblem {
     Thawed {
         /// The frozen count.
         count: u32,
+    },
+    /// A status list that does not name a pass as revoked which an earlier one of the same central
+    /// epoch did.
+    #[error("pass {serial} was revoked for ever and is no longer listed as such")]
+    RevocationDropped {
+        /// The first of them.
+        serial: Serial,
     },
     /// Fewer passes than were issued before.
     #[error("{found} passes issued, {held} were known")]

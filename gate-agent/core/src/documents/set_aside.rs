@@ -40,14 +40,14 @@ impl SetAside {
         }
         match stored.kind {
             StoredKind::Named(DocumentName::StatusList(kid)) => {
-                let list = read::<StatusList>(&stored.bytes).filter(|list| list.kid == kid);
+                let list = read_checked::<StatusList>(&stored.bytes).filter(|list| list.kid == kid);
                 let sets = list.and_then(|list| StatusSets::decode(&list).ok());
                 if let Some(sets) = sets {
                     self.status_lists.insert(kid, StatusBitmaps::new(&sets));
                 }
             }
             StoredKind::Named(DocumentName::IssuedList(kid)) => {
-                let list = read::<IssuedList>(&stored.bytes).filter(|list| list.kid == kid);
+                let list = read_checked::<IssuedList>(&stored.bytes).filter(|list| list.kid == kid);
                 if let Some(list) = list {
                     self.issued_lists.insert(kid, list);
                 }
@@ -73,7 +73,8 @@ fn is_for_want_of_the_key(problem: DocumentProblem) -> bool {
     )
 }
 
-fn read<T: SignedKind>(bytes: &[u8]) -> Option<T> {
+/// Reads a document whose signature was checked when it came.
+pub(super) fn read_checked<T: SignedKind>(bytes: &[u8]) -> Option<T> {
     let envelope = Sign1::parse(bytes).ok()?;
     let document = cbor::decode_strict(envelope.payload, T::LIMIT).ok()?;
     document::check(&document).ok()?;

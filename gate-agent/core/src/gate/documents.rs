@@ -319,10 +319,12 @@ impl Gate {
         self.flush_doors(now);
     }
 
-    fn known(&self, now: Now, kind: StoredKind) -> Known {
+    fn known(&self, now: Now, kind: StoredKind) -> Known<'_> {
+        let arriving = self.commits.arriving(kind);
         Known {
             at_least: self.clock.at_least(now),
-            arriving: self.commits.arriving(kind),
+            arriving: arriving.map(NumberAndDigest::of_stored),
+            arriving_bytes: arriving.map(|document| document.bytes.as_slice()),
         }
     }
 
@@ -484,6 +486,7 @@ impl Gate {
             | DocumentProblem::NotNext { .. }
             | DocumentProblem::Expired { .. }
             | DocumentProblem::Thawed { .. }
+            | DocumentProblem::RevocationDropped { .. }
             | DocumentProblem::Shrunk { .. }
             | DocumentProblem::Rewritten { .. }
             | DocumentProblem::OtherNonce => None,

@@ -3,7 +3,9 @@
 use shared::{
     decision::{Decision, DenyReason},
     gate_api::DocumentName,
+    ids::{CentralEpoch, Serial},
     issued_list::Growth,
+    journal::{Event, SyncEvent},
 };
 
 use crate::{
@@ -144,4 +146,92 @@ fn lists_of_an_issuer_that_left_the_trust_list_go_and_do_not_come_back_older() {
         bench.document(name, older),
         Err(DocumentProblem::OlderThanHeld { .. })
     ));
+}
+
+#[test]
+fn a_newer_list_takes_no_revocation_back() {
+    let (mut bench, passes) = bench();
+    bench.authority.status.revoked = vec![0, 2];
+    bench.authority.status.suspended = vec![1];
+    take_status(&mut bench);
+    bench.heads();
+    let name = DocumentName::StatusList(bench.authority.kid());
+    let revoked = deny(DenyReason::PassRevoked);
+    for dropping in [vec![], vec![0], vec![2], vec![1]] {
+        // Whoever stole the statement key signs it, and heads that name it.
+        bench.authority.status.revoked = dropping.clone();
+        bench.authority.status.suspended = vec![];
+        let bytes = bench.authority.sign_status_list();
+        let serial = Serial(if dropping.contains(&0) { 2 } else { 0 });
+        let refused = Err(DocumentProblem::RevocationDropped { serial });
+        assert_eq!(bench.document(name, bytes), refused);
+        bench.heads();
+        assert_eq!(bench.decision(ENTRY, &passes[0].text()), revoked);
+        bench.restart(10_000);
+    }
+    let told = bench.recorded().into_iter().any(|event| {
+        matches!(event, Event::Sync(SyncEvent::DocumentRefused { reason, .. })
+            if reason.contains("revoked for ever"))
+    });
+    assert!(told);
+    bench.authority.status.revoked = vec![0, 1, 2];
+    take_status(&mut bench);
+    assert_eq!(bench.decision(ENTRY, &passes[1].text()), revoked, "grew");
+}
+
+#[test]
+fn a_list_behind_one_that_is_being_stored_takes_no_revocation_back() {
+    let (mut bench, passes) = bench();
+    let name = DocumentName::StatusList(bench.authority.kid());
+    bench.authority.status.revoked = vec![0];
+    let first = bench.authority.sign_status_list();
+    bench.authority.status.revoked = vec![];
+    let second = bench.authority.sign_status_list();
+    bench.gate.handle_document(bench.now, name, first).unwrap();
+    let answer = bench.gate.handle_document(bench.now, name, second);
+    let serial = Serial(0);
+    assert_eq!(answer, Err(DocumentProblem::RevocationDropped { serial }));
+    bench.run();
+    let decision = bench.decision(ENTRY, &passes[0].text());
+    assert_eq!(decision, deny(DenyReason::PassRevoked));
+}
+
+#[test]
+fn a_list_that_was_set_aside_takes_no_revocation_back() {
+    let (mut bench, passes) = bench();
+    let name = DocumentName::StatusList(bench.authority.kid());
+    bench.authority.status.revoked = vec![0];
+    take_status(&mut bench);
+    bench.authority.statement = SeedKey::new(33);
+    let list = bench.authority.trust_list();
+    let bytes = bench.authority.sign_trust_list(&list);
+    bench.document(DocumentName::TrustList, bytes).unwrap();
+    let configuration = bench.authority.configuration();
+    let bytes = bench.authority.sign_configuration(&configuration);
+    bench.document(DocumentName::Configuration, bytes).unwrap();
+    bench.restart(1000);
+    take_issued(&mut bench).unwrap();
+    bench.authority.status.revoked = vec![];
+    let bytes = bench.authority.sign_status_list();
+    let serial = Serial(0);
+    let refused = Err(DocumentProblem::RevocationDropped { serial });
+    assert_eq!(bench.document(name, bytes), refused);
+    let decision = bench.decision(ENTRY, &passes[0].text());
+    assert_eq!(decision, deny(DenyReason::PassRevoked));
+}
+
+#[test]
+fn an_epoch_that_roots_start_begins_with_what_central_knows() {
+    let (mut bench, _) = bench();
+    bench.authority.status.revoked = vec![0];
+    take_status(&mut bench);
+    bench.authority.epoch = CentralEpoch(2);
+    let set = bench.authority.root_set(1);
+    let bytes = bench.authority.sign_root_set(&set, &[]);
+    bench.document(DocumentName::RootSet, bytes).unwrap();
+    let list = bench.authority.trust_list();
+    let bytes = bench.authority.sign_trust_list(&list);
+    bench.document(DocumentName::TrustList, bytes).unwrap();
+    bench.authority.status.revoked = vec![];
+    take_status(&mut bench);
 }
