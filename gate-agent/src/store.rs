@@ -441,7 +441,9 @@ impl Store {
                 | DocumentName::StatusList(_),
             )
             | StoredKind::Heads
-            | StoredKind::Order => {}
+            | StoredKind::Order
+            | StoredKind::FormerTrustList
+            | StoredKind::FormerRootSet => {}
         }
     }
 

@@ -95,6 +95,11 @@ pub enum StoredKind {
     Heads,
     /// An order, kept until the next one.
     Order,
+    /// The trust list that vouched for the configuration, once the newest no longer does.
+    FormerTrustList,
+    /// The root set behind the trust list that vouched for the configuration, once the newest
+    /// names other registrar keys.
+    FormerRootSet,
 }
 
 /// How to drive a door.

@@ -8,6 +8,7 @@
 //! size limit.
 
 mod check;
+mod former;
 mod in_force;
 mod problem;
 mod set_aside;

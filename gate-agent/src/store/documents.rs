@@ -22,7 +22,11 @@ pub(super) fn put(
         StoredKind::Named(DocumentName::Roster) => {
             Some(sealing.seal(ROSTER_CONTEXT, &document.bytes))
         }
-        StoredKind::Named(_) | StoredKind::Heads | StoredKind::Order => None,
+        StoredKind::Named(_)
+        | StoredKind::Heads
+        | StoredKind::Order
+        | StoredKind::FormerTrustList
+        | StoredKind::FormerRootSet => None,
     };
     connection
         .prepare_cached(
@@ -63,7 +67,11 @@ pub(super) fn load(
                 }
             }
         }
-        StoredKind::Named(_) | StoredKind::Heads | StoredKind::Order => true,
+        StoredKind::Named(_)
+        | StoredKind::Heads
+        | StoredKind::Order
+        | StoredKind::FormerTrustList
+        | StoredKind::FormerRootSet => true,
     });
     Ok(documents)
 }
@@ -97,6 +105,8 @@ fn columns(kind: StoredKind) -> (i64, Vec<u8>) {
         StoredKind::Named(DocumentName::IssuedList(kid)) => (5, kid.0.to_vec()),
         StoredKind::Heads => (6, Vec::new()),
         StoredKind::Order => (7, Vec::new()),
+        StoredKind::FormerTrustList => (8, Vec::new()),
+        StoredKind::FormerRootSet => (9, Vec::new()),
     }
 }
 
@@ -111,6 +121,8 @@ fn kind_of(kind: i64, kid: &[u8]) -> Option<StoredKind> {
         5 => DocumentName::IssuedList(kid()?),
         6 => return Some(StoredKind::Heads),
         7 => return Some(StoredKind::Order),
+        8 => return Some(StoredKind::FormerTrustList),
+        9 => return Some(StoredKind::FormerRootSet),
         _ => return None,
     };
     Some(StoredKind::Named(named))

@@ -271,6 +271,8 @@ fn everything_of_a_commit_comes_back_after_a_restart() {
         documents: vec![
             document(StoredKind::Heads, 3, b"heads"),
             document(StoredKind::Heads, 4, b"newer heads"),
+            document(StoredKind::FormerTrustList, 2, b"trust list"),
+            document(StoredKind::FormerRootSet, 1, b"former roots"),
         ],
         ..commit(vec![grant(11), denial(12)])
     };
@@ -296,6 +298,8 @@ fn everything_of_a_commit_comes_back_after_a_restart() {
         [
             document(StoredKind::Named(DocumentName::RootSet), 1, b"roots"),
             document(StoredKind::Heads, 4, b"newer heads"),
+            document(StoredKind::FormerTrustList, 2, b"trust list"),
+            document(StoredKind::FormerRootSet, 1, b"former roots"),
         ]
     );
     assert_eq!(chain_of(&store).events.len(), 2);

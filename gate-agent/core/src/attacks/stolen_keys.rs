@@ -275,3 +275,119 @@ fn another_gates_or_issuers_document_is_refused() {
         Err(DocumentProblem::OtherIssuer { .. })
     ));
 }
+
+/// Central has a new statement key, and the gate its trust list but nothing signed with it yet.
+fn withdraw_statement_key(bench: &mut Bench, seed: u8) {
+    bench.authority.statement = SeedKey::new(seed);
+    let list = bench.authority.trust_list();
+    let bytes = bench.authority.sign_trust_list(&list);
+    bench.document(DocumentName::TrustList, bytes).unwrap();
+}
+
+/// The doors are watched and a guard is obeyed, but no pass is granted.
+fn assert_doors_work_and_passes_do_not(bench: &mut Bench, passes: &[IssuedPass]) {
+    let before = bench.releases();
+    guard(bench, GUARD, let_in());
+    bench.run();
+    assert_eq!(bench.releases(), before + 1, "a guard lets somebody in");
+    bench.door(TURNSTILE, DoorInput::Rotated);
+    for pass in passes {
+        let decided = bench.show(ENTRY, &pass.text()).unwrap();
+        assert!(matches!(decided.decision, Decision::Deny(_)), "{decided:?}");
+    }
+    let revoked = bench.show(ENTRY, &passes[0].text()).unwrap();
+    let reason = DenyReason::PassRevoked;
+    assert!(
+        revoked.decision == Decision::Deny(reason) || revoked.also.contains(&reason),
+        "{revoked:?}"
+    );
+}
+
+#[test]
+fn a_gate_that_restarts_behind_a_rotation_of_the_statement_key_keeps_its_doors() {
+    let (authority, passes) = authority_with_passes(2);
+    let mut bench = Bench::synced(authority);
+    for seed in [33, 34, 35] {
+        withdraw_statement_key(&mut bench, seed);
+        assert_doors_work_and_passes_do_not(&mut bench, &passes);
+        bench.restart(10_000);
+        assert_doors_work_and_passes_do_not(&mut bench, &passes);
+    }
+    let kid = bench.authority.kid();
+    let configuration = bench.authority.configuration();
+    let bytes = bench.authority.sign_configuration(&configuration);
+    bench.document(DocumentName::Configuration, bytes).unwrap();
+    let bytes = bench.authority.sign_status_list();
+    bench
+        .document(DocumentName::StatusList(kid), bytes)
+        .unwrap();
+    let list = bench.authority.issued_list();
+    let bytes = bench.authority.sign_issued_list(&list);
+    bench
+        .document(DocumentName::IssuedList(kid), bytes)
+        .unwrap();
+    bench.heads();
+    bench.restart(10_000);
+    assert_eq!(bench.decision(ENTRY, &passes[0].text()), REVOKED);
+    assert_eq!(bench.decision(ENTRY, &passes[1].text()), Decision::Grant);
+}
+
+#[test]
+fn a_gate_that_restarts_behind_a_rotation_of_the_registrar_key_keeps_its_doors() {
+    let (authority, passes) = authority_with_passes(2);
+    let mut bench = Bench::synced(authority);
+    bench.authority.registrar = SeedKey::new(22);
+    let set = bench.authority.root_set(2);
+    let bytes = bench.authority.sign_root_set(&set, &[]);
+    bench.document(DocumentName::RootSet, bytes).unwrap();
+    for _ in 0..2 {
+        assert_doors_work_and_passes_do_not(&mut bench, &passes);
+        bench.restart(10_000);
+    }
+    withdraw_statement_key(&mut bench, 33);
+    for _ in 0..2 {
+        assert_doors_work_and_passes_do_not(&mut bench, &passes);
+        bench.restart(10_000);
+    }
+}
+
+#[test]
+fn what_vouched_before_vouches_for_nothing_that_comes() {
+    let (authority, passes) = authority_with_passes(2);
+    let mut bench = Bench::synced(authority);
+    let stolen = bench.authority.statement.clone();
+    withdraw_statement_key(&mut bench, 33);
+    bench.restart(1000);
+    bench.authority.statement = stolen;
+    let name = DocumentName::StatusList(bench.authority.kid());
+    let bytes = bench.authority.sign_status_list();
+    assert!(matches!(
+        bench.document(name, bytes),
+        Err(DocumentProblem::Rejected(_))
+    ));
+    let configuration = trusting(&mut bench.authority);
+    let bytes = bench.authority.sign_configuration(&configuration);
+    assert!(matches!(
+        bench.document(DocumentName::Configuration, bytes),
+        Err(DocumentProblem::Rejected(_))
+    ));
+    assert_doors_work_and_passes_do_not(&mut bench, &passes);
+}
+
+#[test]
+fn a_damaged_former_trust_list_costs_the_doors_and_no_revocation() {
+    let (authority, passes) = authority_with_passes(2);
+    let mut bench = Bench::synced(authority);
+    withdraw_statement_key(&mut bench, 33);
+    let kind = crate::action::StoredKind::FormerTrustList;
+    let mut stored = bench.store.documents.iter_mut();
+    let former = stored.find(|document| document.kind == kind);
+    former.unwrap().bytes[60] ^= 1;
+    bench.restart(1000);
+    assert!(bench.gate.configuration().is_none());
+    let configuration = trusting(&mut bench.authority);
+    let bytes = bench.authority.sign_configuration(&configuration);
+    bench.document(DocumentName::Configuration, bytes).unwrap();
+    bench.heads();
+    assert_eq!(bench.decision(ENTRY, &passes[0].text()), REVOKED);
+}

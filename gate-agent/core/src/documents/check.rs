@@ -2,7 +2,7 @@
 
 use shared::{
     configuration::Configuration,
-    document::{self, Header, SignedKind, Verified},
+    document::{self, DocumentRejected, Header, SignedKind, Verified},
     gate_api::DocumentName,
     heads::{Acknowledgement, Heads, SignedTime},
     ids::{DocumentNumber, GateId, Kid},
@@ -236,16 +236,19 @@ impl Documents {
                 });
                 return Ok(());
             }
+            StoredKind::FormerTrustList | StoredKind::FormerRootSet => {
+                return self.reopen_former(stored);
+            }
             StoredKind::Named(name) => match name {
                 DocumentName::RootSet => Incoming::RootSet(self.reopen_root_set(bytes)?),
-                DocumentName::TrustList => Incoming::TrustList(self.open_trust_list(bytes)?),
+                DocumentName::TrustList => Incoming::TrustList(self.reopen_trust_list(bytes)?),
                 DocumentName::Configuration => {
-                    let it = self.open_statement::<Configuration>(bytes)?;
+                    let it = self.reopen_statement::<Configuration>(bytes)?;
                     self.for_this_gate(it.document().gate)?;
                     Incoming::Configuration(it)
                 }
                 DocumentName::Roster => {
-                    let it = self.open_statement::<Roster>(bytes)?;
+                    let it = self.reopen_statement::<Roster>(bytes)?;
                     self.for_this_gate(it.document().gate)?;
                     Incoming::Roster(NumberAndDigest {
                         number: it.document().header.number,
@@ -253,12 +256,12 @@ impl Documents {
                     })
                 }
                 DocumentName::StatusList(kid) => {
-                    let it = self.open_statement::<StatusList>(bytes)?;
+                    let it = self.reopen_statement::<StatusList>(bytes)?;
                     self.of_issuer(kid, it.document().kid)?;
                     Incoming::StatusList(it)
                 }
                 DocumentName::IssuedList(kid) => {
-                    let it = self.open_statement::<IssuedList>(bytes)?;
+                    let it = self.reopen_statement::<IssuedList>(bytes)?;
                     self.of_issuer(kid, it.document().kid)?;
                     Incoming::IssuedList(it)
                 }
@@ -310,7 +313,7 @@ impl Documents {
         Ok(Checked::New(Incoming::TrustList(list), id))
     }
 
-    fn open_trust_list(&self, bytes: &[u8]) -> Result<Verified<TrustList>, Problem> {
+    pub(super) fn open_trust_list(&self, bytes: &[u8]) -> Result<Verified<TrustList>, Problem> {
         let root_set = self.root_set.as_ref().ok_or(Problem::NoRootSet)?;
         Ok(trust_list::open_trust_list(bytes, &root_set.document)?)
     }
@@ -318,6 +321,25 @@ impl Documents {
     fn open_statement<T: SignedKind>(&self, bytes: &[u8]) -> Result<Verified<T>, Problem> {
         let trust = self.vouching_trust().ok_or(Problem::NoTrustList)?;
         Ok(document::open(bytes, &trust.statements)?)
+    }
+
+    /// Opens a statement that was checked when it came. One whose key was withdrawn since is there,
+    /// as it was before the restart, but not relied on (see [`Documents::vouches_for`]).
+    fn reopen_statement<T: SignedKind>(&self, bytes: &[u8]) -> Result<Verified<T>, Problem> {
+        let mut answer = self.open_statement(bytes);
+        let not_vouching = self.trust.as_ref().map(|trust| &trust.statements);
+        for keys in [not_vouching, self.former.statements()]
+            .into_iter()
+            .flatten()
+        {
+            match answer {
+                Err(Problem::NoTrustList | Problem::Rejected(DocumentRejected::KeyUnknown(_))) => {
+                    answer = document::open(bytes, keys).map_err(Problem::from);
+                }
+                Ok(_) | Err(_) => break,
+            }
+        }
+        answer
     }
 
     fn check_statement<T>(
@@ -406,7 +428,7 @@ impl Documents {
         let heads = &self.heads.as_ref()?.document;
         let issuer = |kid: Kid| heads.issuers.iter().find(|issuer| issuer.kid == kid);
         let newest = match kind {
-            StoredKind::Heads => None,
+            StoredKind::Heads | StoredKind::FormerTrustList | StoredKind::FormerRootSet => None,
             StoredKind::Order => heads.order,
             StoredKind::Named(name) => match name {
                 // One step at a time: a root set in between is older than what heads name.

@@ -18,7 +18,7 @@ use shared::{
     trust_list::{TrustList, TrustedIssuers},
 };
 
-use super::{check::Incoming, set_aside::SetAside};
+use super::{check::Incoming, former::Former, set_aside::SetAside};
 use crate::action::{StoredDocument, StoredKind};
 
 /// Number and digest of a document.
@@ -71,6 +71,7 @@ impl<T> InForce<T> {
 #[derive(Clone, Debug)]
 pub(crate) struct TrustInForce {
     pub(crate) list: InForce<TrustList>,
+    pub(super) bytes: Vec<u8>,
     pub(crate) issuers: TrustedIssuers,
     pub(crate) statements: KeyRing,
 }
@@ -113,6 +114,7 @@ pub(crate) struct Documents {
     pub(crate) gate: GateId,
     pub(crate) pinned_root_set: Digest,
     pub(crate) root_set: Option<InForce<RootSet>>,
+    pub(super) root_set_bytes: Vec<u8>,
     /// Identifiers of the root set's registrar keys.
     registrars: Vec<Kid>,
     pub(crate) trust: Option<TrustInForce>,
@@ -123,6 +125,7 @@ pub(crate) struct Documents {
     pub(crate) status_lists: BTreeMap<Kid, StatusInForce>,
     pub(crate) issued_lists: BTreeMap<Kid, InForce<IssuedList>>,
     pub(crate) set_aside: SetAside,
+    pub(super) former: Former,
     pub(crate) order: Option<NumberAndDigest>,
     /// Numbers that must not be gone back behind although the document itself is not in force:
     /// stored documents that did not stand their check at start.
@@ -146,6 +149,7 @@ impl Documents {
             gate,
             pinned_root_set,
             root_set: None,
+            root_set_bytes: Vec::new(),
             registrars: Vec::new(),
             trust: None,
             configuration: None,
@@ -154,6 +158,7 @@ impl Documents {
             status_lists: BTreeMap::new(),
             issued_lists: BTreeMap::new(),
             set_aside: SetAside::default(),
+            former: Former::default(),
             order: None,
             floors: BTreeMap::new(),
             behind: Behind::Nothing,
@@ -169,6 +174,7 @@ impl Documents {
         match kind {
             StoredKind::Heads => self.heads.as_ref().map(|held| held.id),
             StoredKind::Order => self.order,
+            StoredKind::FormerTrustList | StoredKind::FormerRootSet => None,
             StoredKind::Named(name) => match name {
                 DocumentName::RootSet => self.root_set.as_ref().map(|held| held.id),
                 DocumentName::TrustList => self.trust.as_ref().map(|trust| trust.list.id),
@@ -182,6 +188,7 @@ impl Documents {
 
     /// Puts a checked and stored document in force.
     pub(crate) fn put_in_force(&mut self, incoming: Incoming) {
+        self.keep_behind(&incoming);
         self.behind = match (&incoming, self.behind) {
             // Heads that the trust list vouches for name everything that is newer.
             (Incoming::TrustList(_) | Incoming::Heads(_), _) => Behind::Nothing,
@@ -192,6 +199,7 @@ impl Documents {
             Incoming::RootSet(verified) => {
                 let set = verified.document();
                 self.registrars = set.registrars.iter().map(PublicKey::kid).collect();
+                self.root_set_bytes = verified.bytes().to_vec();
                 self.root_set = Some(InForce::new(verified, |set| set.header));
             }
             Incoming::TrustList(verified) => {
@@ -271,12 +279,14 @@ pub(super) fn bitmaps_of(list: &StatusList) -> StatusBitmaps {
 }
 
 pub(crate) fn trust_in_force(verified: Verified<TrustList>) -> TrustInForce {
+    let bytes = verified.bytes().to_vec();
     let list = InForce::new(verified, |list| list.header);
     let usable = "a trust list was opened, and opening checks every key";
     TrustInForce {
         issuers: TrustedIssuers::new(&list.document.issuer_keys).expect(usable),
         statements: list.document.statement_ring().expect(usable),
         list,
+        bytes,
     }
 }
 
@@ -285,6 +295,8 @@ pub(crate) fn kind_of(kind: StoredKind) -> String {
     let external_data = match kind {
         StoredKind::Heads => Heads::EXTERNAL_DATA,
         StoredKind::Order => Order::EXTERNAL_DATA,
+        StoredKind::FormerTrustList => TrustList::EXTERNAL_DATA,
+        StoredKind::FormerRootSet => RootSet::EXTERNAL_DATA,
         StoredKind::Named(name) => match name {
             DocumentName::RootSet => RootSet::EXTERNAL_DATA,
             DocumentName::TrustList => TrustList::EXTERNAL_DATA,

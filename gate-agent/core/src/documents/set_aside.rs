@@ -59,7 +59,9 @@ impl SetAside {
                 | DocumentName::Roster,
             )
             | StoredKind::Heads
-            | StoredKind::Order => {}
+            | StoredKind::Order
+            | StoredKind::FormerTrustList
+            | StoredKind::FormerRootSet => {}
         }
     }
 }

@@ -64,6 +64,9 @@ impl Gate {
             Ok(Checked::AtHand) => {}
             Ok(Checked::New(incoming, id)) => {
                 let mut draft = self.document_draft(now, kind, id, bytes);
+                draft
+                    .documents
+                    .extend(self.documents.to_keep_behind(&incoming));
                 if let Incoming::TrustList(list) = &incoming {
                     let made_at = list.document().header.made_at;
                     let mark = self.commits.facts().mark.max(made_at);

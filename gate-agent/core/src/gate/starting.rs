@@ -191,7 +191,7 @@ fn restore(
     documents: &mut Documents,
     mut stored: Vec<StoredDocument>,
 ) -> Result<Vec<(StoredKind, DocumentProblem)>, StartRefused> {
-    // Root set before trust list before all else: one vouches for the other.
+    // Root sets before trust lists before all else: one vouches for the other.
     stored.sort_by_key(|document| document.kind_rank());
     let mut refused = Vec::new();
     for document in stored {
@@ -211,7 +211,9 @@ impl StoredDocument {
     fn kind_rank(&self) -> u8 {
         match self.kind {
             StoredKind::Named(DocumentName::RootSet) => 0,
-            StoredKind::Named(DocumentName::TrustList) => 1,
+            StoredKind::FormerRootSet => 1,
+            StoredKind::Named(DocumentName::TrustList) => 2,
+            StoredKind::FormerTrustList => 3,
             StoredKind::Named(
                 DocumentName::Configuration
                 | DocumentName::Roster
@@ -219,7 +221,7 @@ impl StoredDocument {
                 | DocumentName::IssuedList(_),
             )
             | StoredKind::Heads
-            | StoredKind::Order => 2,
+            | StoredKind::Order => 4,
         }
     }
 }
