@@ -102,7 +102,7 @@ pub enum MemoryChange {
     SetPassUse(PassUse),
     /// A pass of a holder was used.
     SetHolderUse(HolderUse),
-    /// A grant is open.
+    /// A grant is open; replaces what is known of the same scan.
     OpenReservation(Reservation),
     /// A grant is settled.
     CloseReservation(ScanId),

@@ -137,8 +137,11 @@ impl Remembered {
                 }
             }
             MemoryChange::OpenReservation(reservation) => {
-                self.reservations.insert(reservation.scan, reservation);
-                Undo::Change(MemoryChange::CloseReservation(reservation.scan))
+                let before = self.reservations.insert(reservation.scan, reservation);
+                Undo::Change(before.map_or(
+                    MemoryChange::CloseReservation(reservation.scan),
+                    MemoryChange::OpenReservation,
+                ))
             }
             MemoryChange::CloseReservation(scan) => match self.reservations.remove(&scan) {
                 Some(before) => Undo::Change(MemoryChange::OpenReservation(before)),
@@ -191,7 +194,8 @@ impl Remembered {
     }
 
     /// What stays behind when a grant was not taken: presence and use count as they were, unless
-    /// the subject has moved on since. The newest accepted proof stays accepted.
+    /// the subject has moved on since. A later grant that is still open no longer goes back to
+    /// where this one led. The newest accepted proof stays accepted.
     /// `to` is where the grant would have led.
     pub(crate) fn changes_when_not_taken(
         &self,
@@ -211,6 +215,16 @@ impl Remembered {
             }
             changes.extend(reservation.before.map(MemoryChange::SetPresence));
         }
+        let others = self.reservations.values().filter(|other| {
+            let before = other.before.filter(|it| it.subject == reservation.subject);
+            other.scan != reservation.scan && before.is_some_and(is_by_this)
+        });
+        changes.extend(others.map(|other| {
+            MemoryChange::OpenReservation(Reservation {
+                before: reservation.before,
+                ..*other
+            })
+        }));
         let pass_use = self.pass_use(reservation.pass);
         changes.push(MemoryChange::SetPassUse(PassUse {
             uses: pass_use.uses.saturating_sub(reservation.uses),

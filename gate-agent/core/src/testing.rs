@@ -115,7 +115,10 @@ impl Store {
                 memory.holder_uses.retain(|u| u.holder != holder_use.holder);
                 memory.holder_uses.push(holder_use);
             }
-            MemoryChange::OpenReservation(it) => memory.reservations.push(it),
+            MemoryChange::OpenReservation(it) => {
+                memory.reservations.retain(|r| r.scan != it.scan);
+                memory.reservations.push(it);
+            }
             MemoryChange::CloseReservation(scan) => {
                 memory.reservations.retain(|r| r.scan != scan);
             }

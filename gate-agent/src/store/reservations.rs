@@ -22,7 +22,7 @@ pub(super) fn open(connection: &Connection, reservation: &Reservation) -> rusqli
     } = reservation;
     connection
         .prepare_cached(
-            "INSERT INTO reservations (scan, access_point, subject_cbor, kid, serial,
+            "INSERT OR REPLACE INTO reservations (scan, access_point, subject_cbor, kid, serial,
                  before_subject_cbor, before_area, before_since, uses, granted_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?

@@ -256,6 +256,10 @@ fn everything_of_a_commit_comes_back_after_a_restart() {
                 ..holder_use
             }),
             MemoryChange::SetHolderUse(holder_use),
+            MemoryChange::OpenReservation(Reservation {
+                before: None,
+                ..reservation
+            }),
             MemoryChange::OpenReservation(reservation),
             MemoryChange::OpenReservation(Reservation {
                 scan: ScanId(10),

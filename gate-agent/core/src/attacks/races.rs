@@ -256,3 +256,34 @@ fn no_number_of_a_scan_is_used_twice_across_a_restart() {
     let second = bench.show(EXIT, &passes[1].text()).unwrap().scan;
     assert!(second > first, "{second} after {first}");
 }
+
+#[test]
+fn two_open_grants_of_one_pass_that_were_both_not_taken_leave_nothing() {
+    for is_restarted in [false, true] {
+        let (authority, passes) = authority_with_passes(2);
+        let mut bench = Bench::synced(authority);
+        configure(&mut bench, |configuration| {
+            configuration.policies.repeat_scan_ms = 0;
+            configuration.policies.unknown_outcome = UnknownOutcomePolicy::CountAsNotTaken;
+            for point in &mut configuration.access_points {
+                point.anti_passback = shared::policy::AntiPassbackPolicy::Off;
+            }
+        });
+        for _ in 0..3 {
+            assert_eq!(bench.decision(ENTRY, &passes[1].text()), Decision::Grant);
+            bench.wait_ms(1500);
+        }
+        assert_eq!(bench.store.memory.reservations.len(), 3);
+        bench.wait_ms(2000);
+        if is_restarted {
+            assert_eq!(bench.store.memory.reservations.len(), 2);
+            bench.restart(10_000);
+        } else {
+            bench.wait_ms(10_000);
+        }
+        assert_eq!(bench.store.memory.reservations, []);
+        assert_eq!(bench.store.memory.presences, []);
+        assert_eq!(bench.store.memory.uses[0].uses, 0);
+        assert_eq!(bench.gate.state(bench.now).areas[0].inside, 0);
+    }
+}

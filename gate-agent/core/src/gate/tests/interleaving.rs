@@ -284,11 +284,14 @@ fn allowed_by(event: &Event) -> Option<DoorId> {
     }
 }
 
+/// Where somebody is, and the scan that led there.
+type Place = (AreaId, ScanId);
+
 /// Who is where and how often each pass was used, from the records alone.
 fn told(records: &[RecordDraft]) -> (BTreeMap<PassId, AreaId>, BTreeMap<PassId, u32>) {
-    let mut places: BTreeMap<PassId, (AreaId, ScanId)> = BTreeMap::new();
+    let mut places: BTreeMap<PassId, Place> = BTreeMap::new();
     let mut uses: BTreeMap<PassId, u32> = BTreeMap::new();
-    let mut open = BTreeMap::new();
+    let mut open: BTreeMap<ScanId, (PassId, Option<Place>, u32)> = BTreeMap::new();
     for record in records {
         match &record.event {
             Event::Scan(scan) if scan.decision == Decision::Grant => {
@@ -309,6 +312,11 @@ fn told(records: &[RecordDraft]) -> (BTreeMap<PassId, AreaId>, BTreeMap<PassId, 
                     continue;
                 }
                 *uses.entry(pass).or_default() -= counted;
+                for (other, behind, _) in open.values_mut() {
+                    if *other == pass && behind.is_some_and(|(_, by)| by == *scan) {
+                        *behind = before;
+                    }
+                }
                 if places.get(&pass).map(|(_, by)| *by) == Some(*scan) {
                     match before {
                         Some(before) => places.insert(pass, before),

@@ -112,11 +112,15 @@ impl Model {
     }
 
     fn not_taken(&mut self, now_ms: u64) {
-        let (due, open) = self.open.iter().partition(|open| open.due_ms <= now_ms);
-        self.open = open;
-        let due: Vec<Open> = due;
-        for open in due {
+        while let Some(at) = self.open.iter().position(|open| open.due_ms <= now_ms) {
+            let open = self.open.remove(at);
             *self.uses.entry(open.pass).or_default() -= open.counted;
+            for other in &mut self.open {
+                let is_behind = other.before.is_some_and(|(_, by)| by == open.scan);
+                if other.pass == open.pass && is_behind {
+                    other.before = open.before;
+                }
+            }
             if self.places.get(&open.pass).map(|(_, scan)| *scan) == Some(open.scan) {
                 match open.before {
                     Some(before) => self.places.insert(open.pass, before),
