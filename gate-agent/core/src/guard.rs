@@ -2,8 +2,8 @@
 
 use shared::{
     configuration::StaffRole,
-    ids::{AccessPointId, DoorId, StaffNumber},
-    order::DoorMode,
+    ids::{AccessPointId, AreaId, DoorId, StaffNumber},
+    order::{DoorMode, Subject},
 };
 
 /// Longest reason a guard may give, in bytes: with the name it fits a record's personal part.
@@ -61,10 +61,20 @@ pub enum GuardRefused {
 /// What follows once a guard's request is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GuardEffect {
-    LetIn { door: DoorId, role: StaffRole },
-    SetDoorMode { door: DoorId, mode: DoorMode },
+    LetIn {
+        door: DoorId,
+        role: StaffRole,
+        /// Whom the denied scan was of, and where the door leads.
+        inside: Option<(Subject, AreaId)>,
+    },
+    SetDoorMode {
+        door: DoorId,
+        mode: DoorMode,
+    },
     EndLockdown,
-    SilenceAlarm { door: DoorId },
+    SilenceAlarm {
+        door: DoorId,
+    },
     Forgiven,
 }
 

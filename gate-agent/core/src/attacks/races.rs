@@ -287,3 +287,41 @@ fn two_open_grants_of_one_pass_that_were_both_not_taken_leave_nothing() {
         assert_eq!(bench.gate.state(bench.now).areas[0].inside, 0);
     }
 }
+
+#[test]
+fn a_guards_yes_that_a_lockdown_overtook_takes_nobody_inside_and_tells_of_no_release() {
+    let (authority, passes) = authority_with_passes(1);
+    let mut bench = Bench::synced(authority);
+    let denied = bench.show(ENTRY, &passes[0].text()).unwrap();
+    let ask = PanelAsk::LetIn {
+        access_point: ENTRY,
+        scan: Some(denied.scan),
+        reason: "known to me".into(),
+        name: None,
+    };
+    guard(&mut bench, GUARD, ask.clone());
+    let commits = hold_commits(&mut bench);
+    guard(&mut bench, SUPERVISOR, PanelAsk::LockDown);
+    answer(&mut bench, commits);
+    order(&mut bench, OrderAction::EndLockdown);
+    bench.run();
+    order(&mut bench, OrderAction::Release { door: TURNSTILE });
+    let commits = hold_commits(&mut bench);
+    guard(&mut bench, GUARD, PanelAsk::LockDown);
+    answer(&mut bench, commits);
+    let released = |records: &[crate::action::RecordDraft]| {
+        let is_release = |event: &Event| matches!(event, Event::Door { event, .. } if *event == DoorEvent::Released);
+        records.iter().filter(|it| is_release(&it.event)).count()
+    };
+    assert_eq!(bench.releases(), 0);
+    assert_eq!(released(&bench.store.records), 0);
+    assert_eq!(bench.gate.state(bench.now).areas[0].inside, 0);
+    assert_eq!(bench.store.memory.presences, []);
+    order(&mut bench, OrderAction::EndLockdown);
+    bench.run();
+    guard(&mut bench, GUARD, ask);
+    bench.run();
+    assert_eq!(bench.releases(), 1);
+    assert_eq!(released(&bench.store.records), 1);
+    assert_eq!(bench.store.memory.presences.len(), 1);
+}

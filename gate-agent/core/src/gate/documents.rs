@@ -315,11 +315,16 @@ impl Gate {
         self.flush_doors(now);
     }
 
+    /// The order or the guard's request stands on record; that the door was released follows, as
+    /// something may have come in between.
     pub(super) fn release_for_staff(&mut self, now: Now, door: DoorId, proof: &Committed) {
-        if let Some(door) = self.doors.get_mut(&door) {
-            door.release_for_staff(now, proof);
-        }
+        let Some(machine) = self.doors.get_mut(&door) else {
+            return;
+        };
+        machine.release_for_staff(now, proof);
         self.flush_doors(now);
+        let event = DoorEvent::Released;
+        self.tell(now, [Event::Door { door, event }].to_vec());
     }
 
     fn known(&self, now: Now, kind: StoredKind) -> Known<'_> {
@@ -398,9 +403,6 @@ impl Gate {
         draft.records = [self.record_of(now, taken, personal)].to_vec();
         let door_event = match action {
             OrderAction::SetDoorMode { door, mode } => Some((door, DoorEvent::ModeChanged(mode))),
-            OrderAction::Release { door } if self.is_releasable(door) => {
-                Some((door, DoorEvent::Released))
-            }
             OrderAction::LockDown
             | OrderAction::EndLockdown
             | OrderAction::Release { .. }

@@ -1,12 +1,12 @@
 //! What a signed-in guard asks: checked by role, recorded, and only then done.
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 
 use shared::{
     configuration::{Configuration, StaffRole},
-    ids::{AccessPointId, DoorId, ScanId, StaffNumber},
+    ids::{AccessPointId, AreaId, DoorId, ScanId, StaffNumber},
     journal::{DoorEvent, Event, GuardAction, PersonalPart, personal_of_subject},
-    order::DoorMode,
+    order::{DoorMode, Subject},
     panel_api::PanelAsk,
     time::Now,
 };
@@ -111,8 +111,11 @@ impl Gate {
     pub(super) fn guard_recorded(&mut self, now: Now, effect: GuardEffect, proof: &Committed) {
         match effect {
             // A lockdown may have come between request and commit.
-            GuardEffect::LetIn { door, role } if self.may_let_in(door, role).is_ok() => {
+            GuardEffect::LetIn { door, role, inside } if self.may_let_in(door, role).is_ok() => {
                 self.release_for_staff(now, door, proof);
+                if let Some((subject, area)) = inside {
+                    self.take_inside(now, subject, area);
+                }
             }
             GuardEffect::LetIn { .. } => {}
             GuardEffect::SetDoorMode { door, mode } => {
@@ -167,33 +170,34 @@ impl Gate {
             note: Some(ask.reason),
             name: ask.name,
         };
-        let presence = denied.map(|scan| Presence {
-            subject: scan.subject,
-            area: to,
-            since: self.clock.at_least(now),
-        });
-        let mut changes = alloc::vec::Vec::new();
-        if let Some(presence) = presence {
-            let forgotten = self.memory.presences.to_forget_for(presence.subject);
-            changes.extend(forgotten.map(MemoryChange::ForgetPresence));
-            changes.push(MemoryChange::SetPresence(presence));
-        }
-        let released = Event::Door {
-            door,
-            event: DoorEvent::Released,
-        };
+        let event = guard_event(staff, action);
         let draft = Draft {
-            records: [
-                self.record_of(now, guard_event(staff, action), Some(personal)),
-                self.record(now, released),
-            ]
-            .to_vec(),
+            records: [self.record_of(now, event, Some(personal))].to_vec(),
+            ..Draft::default()
+        };
+        let inside = denied.map(|scan| (scan.subject, to));
+        let effect = GuardEffect::LetIn { door, role, inside };
+        self.commit(draft, Consequence::Guard(effect));
+        Ok(())
+    }
+
+    /// Whoever was let in is inside, once the door was released for them.
+    fn take_inside(&mut self, now: Now, subject: Subject, area: AreaId) {
+        let forgotten = self.memory.presences.to_forget_for(subject);
+        let mut changes: Vec<_> = forgotten
+            .map(MemoryChange::ForgetPresence)
+            .into_iter()
+            .collect();
+        changes.push(MemoryChange::SetPresence(Presence {
+            subject,
+            area,
+            since: self.clock.at_least(now),
+        }));
+        let draft = Draft {
             changes,
             ..Draft::default()
         };
-        let effect = GuardEffect::LetIn { door, role };
-        self.commit(draft, Consequence::Guard(effect));
-        Ok(())
+        self.commit(draft, Consequence::Nothing);
     }
 
     /// Asked of the mode, not of what the door admits: a fault of the door ends no lockdown.
