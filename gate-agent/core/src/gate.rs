@@ -8,6 +8,7 @@ mod documents;
 mod doors;
 mod forgetting;
 mod guarding;
+mod holders;
 mod panel;
 mod recent;
 mod scanning;
@@ -50,6 +51,7 @@ pub use starting::StartRefused;
 pub(crate) use scanning::DecidedScan;
 
 use documents::RefusedDocuments;
+use holders::SeenHolders;
 use recent::RecentScans;
 
 /// Who this gate is.
@@ -94,6 +96,7 @@ pub struct Gate {
     /// Settlements that wait for another commit about the same holder.
     settlements: Vec<(ScanId, PassageOutcome)>,
     recent: RecentScans,
+    holders: SeenHolders,
     refusals: Refusals,
     refused_documents: RefusedDocuments,
     faults: Faults,

@@ -390,7 +390,7 @@ impl Gate {
             }
             OrderAction::Release { .. } => {}
             OrderAction::Forgive { subject } => {
-                draft.changes.push(MemoryChange::ForgetPresence(subject));
+                draft.changes.extend(self.holders.forgive(subject));
             }
         }
         let personal = match action {

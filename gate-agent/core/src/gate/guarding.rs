@@ -55,7 +55,7 @@ impl Gate {
                 let personal = Some(personal_of_subject(subject));
                 let draft = Draft {
                     records: [self.record_of(now, event, personal)].to_vec(),
-                    changes: [MemoryChange::ForgetPresence(subject)].to_vec(),
+                    changes: self.holders.forgive(subject),
                     ..Draft::default()
                 };
                 self.commit(draft, Consequence::Guard(GuardEffect::Forgiven));

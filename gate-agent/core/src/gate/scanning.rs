@@ -303,6 +303,8 @@ impl Gate {
         lookup: Lookup,
     ) {
         let subject = subject_of(&pending.pass, lookup.holder.as_ref());
+        let holder = lookup.holder.as_ref().map(|holder| holder.number);
+        self.holders.learn(pending.pass.id(), holder);
         if self.commits.touch(subject, pending.pass.id())
             && let Some(reader) = self.readers.get_mut(&access_point)
         {

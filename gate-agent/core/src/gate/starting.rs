@@ -13,7 +13,9 @@ use shared::{
     time::Now,
 };
 
-use super::{Gate, Loaded, RecentScans, RefusedDocuments, Storage, scanning::access_point_of};
+use super::{
+    Gate, Loaded, RecentScans, RefusedDocuments, SeenHolders, Storage, scanning::access_point_of,
+};
 use crate::{
     action::{RecordDraft, StoredDocument, StoredKind},
     commits::{Commits, Consequence, Draft, Faults},
@@ -75,6 +77,7 @@ impl Gate {
             passages: OpenPassages::default(),
             settlements: Vec::new(),
             recent: RecentScans::default(),
+            holders: SeenHolders::default(),
             refusals: Refusals::default(),
             refused_documents: RefusedDocuments::default(),
             faults: Faults::new(),

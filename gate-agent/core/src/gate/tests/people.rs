@@ -6,15 +6,18 @@ use shared::{
     gate_api::DocumentName,
     ids::{AreaId, HolderNumber},
     journal::{Event, PassageOutcome},
+    order::{OrderAction, Subject},
+    panel_api::PanelAsk,
     pass::Claims,
     policy::{AntiPassbackPolicy, SecondPersonPolicy, UnknownIssuancePolicy},
 };
 
 use crate::{
     authority::{
-        Authority, DAY, ENTRY, EXIT, IssuedPass, LIBRARY, LIBRARY_DOOR, TURNSTILE, holder_key,
+        Authority, DAY, ENTRY, EXIT, GUARD, IssuedPass, LIBRARY, LIBRARY_DOOR, TURNSTILE,
+        holder_key,
     },
-    input::DoorInput,
+    input::{DoorInput, GuardRequest},
     testing::Bench,
 };
 
@@ -331,4 +334,38 @@ fn uses_from_before_the_roster_knew_the_holder_count() {
     bench.store.roster = vec![(HolderNumber(7), "Ada".into(), ids)];
     let exhausted = Decision::Deny(DenyReason::UsesExhausted);
     assert_eq!(enter(&mut bench, &passes[0]), exhausted);
+}
+
+#[test]
+fn forgiving_a_pass_forgives_its_holder_and_the_other_way_round() {
+    let (mut bench, passes) = bench(2, |_| ());
+    let (card, phone) = (&passes[0], &passes[1]);
+    let ids = passes.iter().map(|pass| pass.id).collect();
+    assert_eq!(enter(&mut bench, card), Decision::Grant);
+    // The roster comes to know the holder of a pass that is inside by itself.
+    bench.store.roster = vec![(HolderNumber(7), "Ada".into(), ids)];
+    let violated = Decision::Deny(DenyReason::AntiPassbackViolated);
+    assert_eq!(enter(&mut bench, card), violated);
+    forgive(&mut bench, Subject::Holder(HolderNumber(7)));
+    assert_eq!(enter(&mut bench, card), Decision::Grant);
+    assert_eq!(enter(&mut bench, phone), violated);
+    forgive(&mut bench, Subject::Pass(card.id));
+    assert_eq!(bench.gate.state(bench.now).areas[0].inside, 0);
+    assert_eq!(enter(&mut bench, phone), Decision::Grant);
+    assert_eq!(bench.gate.state(bench.now).areas[0].inside, 1);
+    let subject = Subject::Pass(phone.id);
+    let order = bench
+        .authority
+        .sign_order(OrderAction::Forgive { subject }, 600);
+    bench.gate.handle_order(bench.now, order).unwrap();
+    bench.run();
+    assert_eq!(bench.gate.state(bench.now).areas[0].inside, 0);
+}
+
+fn forgive(bench: &mut Bench, subject: Subject) {
+    let staff = GUARD;
+    let ask = PanelAsk::Forgive { subject };
+    let request = GuardRequest { staff, ask };
+    bench.gate.handle_guard(bench.now, request).unwrap();
+    bench.run();
 }
