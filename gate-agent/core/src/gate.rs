@@ -11,6 +11,7 @@ mod guarding;
 mod holders;
 mod panel;
 mod recent;
+mod refused_documents;
 mod scanning;
 mod starting;
 mod timing;
@@ -50,9 +51,9 @@ pub use starting::StartRefused;
 
 pub(crate) use scanning::DecidedScan;
 
-use documents::RefusedDocuments;
 use holders::SeenHolders;
 use recent::RecentScans;
+use refused_documents::RefusedDocuments;
 
 /// Who this gate is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Signed documents, heads, orders and times: checked, stored, and only then in force.
 
-use alloc::{collections::BTreeMap, string::String, string::ToString, vec::Vec};
+use alloc::{string::ToString, vec::Vec};
 
 use shared::{
     document::DocumentRejected,
@@ -8,10 +8,10 @@ use shared::{
     ids::DoorId,
     journal::{ClockEvent, DoorEvent, Event, SyncEvent, personal_of_subject},
     order::{DoorMode, OrderAction},
-    time::{Now, Uptime, UtcSeconds},
+    time::{Now, UtcSeconds},
 };
 
-use super::Gate;
+use super::{Gate, refused_documents::RefusedKind};
 use crate::{
     action::{Action, StoredDocument, StoredKind},
     commits::{Committed, Consequence, Draft},
@@ -24,27 +24,8 @@ use crate::{
     remembered::FactChange,
 };
 
-/// How long until the same refusal of the same kind is recorded again, in ms: central offers a
-/// document that does not hold at each pull.
-const REFUSED_AGAIN_MS: u64 = 10 * 60_000;
 /// How far an acknowledgement must raise the mark to be worth a write of its own, in seconds.
 const MARK_STEP_S: u64 = 60;
-
-/// Refusals that were recorded lately, by kind.
-#[derive(Clone, Debug, Default)]
-pub(super) struct RefusedDocuments(BTreeMap<StoredKind, (DocumentProblem, Uptime)>);
-
-impl RefusedDocuments {
-    fn is_new(&mut self, now: Now, kind: StoredKind, problem: DocumentProblem) -> bool {
-        let is_known = self.0.get(&kind).is_some_and(|(known, at)| {
-            *known == problem && now.uptime.since_ms(*at) < REFUSED_AGAIN_MS
-        });
-        if !is_known {
-            self.0.insert(kind, (problem, now.uptime));
-        }
-        !is_known
-    }
-}
 
 impl Gate {
     /// Signed bytes that were pulled under a name. They are in force once their commit is.
@@ -74,7 +55,9 @@ impl Gate {
                 }
                 self.commit(draft, Consequence::Document(incoming));
             }
-            Err(problem) => return Err(self.refuse_document(now, kind, problem)),
+            Err(problem) => {
+                return Err(self.refuse_signed(now, RefusedKind::Stored(kind), problem));
+            }
         }
         self.finish(now);
         Ok(())
@@ -104,7 +87,13 @@ impl Gate {
                 draft.facts.push(FactChange::HeadsMadeAt(confirmed));
                 self.commit(draft, Consequence::Document(Incoming::Heads(heads)));
             }
-            Err(problem) => return Err(self.refuse_document(now, StoredKind::Heads, problem)),
+            Err(problem) => {
+                return Err(self.refuse_signed(
+                    now,
+                    RefusedKind::Stored(StoredKind::Heads),
+                    problem,
+                ));
+            }
         }
         self.finish(now);
         Ok(())
@@ -124,7 +113,13 @@ impl Gate {
                 let draft = self.order_draft(now, &order, id, bytes);
                 self.commit(draft, Consequence::Order(order));
             }
-            Err(problem) => return Err(self.refuse_document(now, StoredKind::Order, problem)),
+            Err(problem) => {
+                return Err(self.refuse_signed(
+                    now,
+                    RefusedKind::Stored(StoredKind::Order),
+                    problem,
+                ));
+            }
         }
         self.finish(now);
         Ok(())
@@ -137,11 +132,12 @@ impl Gate {
     pub fn handle_clock_reset(&mut self, now: Now, bytes: Vec<u8>) -> Result<(), DocumentProblem> {
         self.observe(now);
         let newest = self.commits.facts().newest_clock_reset;
-        let reset = self
-            .documents
-            .check_clock_reset(&bytes, now.utc, newest)
-            .inspect_err(|problem| self.record_refusal(now, "portcullis/clock-reset/1", *problem));
-        let reset = reset?;
+        let reset = match self.documents.check_clock_reset(&bytes, now.utc, newest) {
+            Ok(reset) => reset,
+            Err(problem) => {
+                return Err(self.refuse_signed(now, RefusedKind::ClockReset, problem));
+            }
+        };
         let mark = reset.mark;
         let confirmed = self.freshness.made_at().filter(|at| *at <= mark);
         let event = Event::Clock(ClockEvent::MarkReset { mark });
@@ -174,10 +170,7 @@ impl Gate {
         let utc = match self.documents.check_time(bytes, nonce) {
             Ok(utc) => utc,
             Err(problem) => {
-                self.note_behind(StoredKind::Heads, problem);
-                self.record_refusal(now, "portcullis/time/1", problem);
-                self.finish(now);
-                return Err(problem);
+                return Err(self.refuse_signed(now, RefusedKind::Time, problem));
             }
         };
         self.take_signed_time(now, utc, Evidence::Current);
@@ -201,10 +194,7 @@ impl Gate {
         let acknowledged = match self.documents.check_acknowledgement(bytes) {
             Ok(acknowledged) => acknowledged,
             Err(problem) => {
-                self.note_behind(StoredKind::Heads, problem);
-                self.record_refusal(now, "portcullis/acknowledgement/1", problem);
-                self.finish(now);
-                return Err(problem);
+                return Err(self.refuse_signed(now, RefusedKind::Acknowledgement, problem));
             }
         };
         self.take_signed_time(now, acknowledged.made_at, Evidence::Dated);
@@ -441,26 +431,29 @@ impl Gate {
         }
     }
 
-    fn refuse_document(
+    fn refuse_signed(
         &mut self,
         now: Now,
-        kind: StoredKind,
+        kind: RefusedKind,
         problem: DocumentProblem,
     ) -> DocumentProblem {
-        self.note_behind(kind, problem);
-        if self.refused_documents.is_new(now, kind, problem) {
-            self.record_refusal(now, &kind_of(kind), problem);
+        match kind {
+            RefusedKind::Stored(kind) => self.note_behind(kind, problem),
+            RefusedKind::Time | RefusedKind::Acknowledgement => {
+                self.note_behind(StoredKind::Heads, problem);
+            }
+            // Roots sign it, and the root set is the first to be asked for anyway.
+            RefusedKind::ClockReset => {}
+        }
+        if self.refused_documents.is_new(now.uptime, kind, problem) {
+            let event = Event::Sync(SyncEvent::DocumentRefused {
+                kind: kind.name(),
+                reason: problem.to_string(),
+            });
+            self.tell(now, [event].to_vec());
         }
         self.finish(now);
         problem
-    }
-
-    fn record_refusal(&mut self, now: Now, kind: &str, problem: DocumentProblem) {
-        let event = Event::Sync(SyncEvent::DocumentRefused {
-            kind: String::from(kind),
-            reason: problem.to_string(),
-        });
-        self.tell(now, [event].to_vec());
     }
 
     /// A refusal may mean that what vouches is out of date: it is pulled first.

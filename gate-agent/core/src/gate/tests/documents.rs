@@ -514,3 +514,46 @@ fn a_roster_is_kept_by_the_store_and_renews_no_freshness_when_it_lags() {
     bench.restart(1000);
     assert_eq!(bench.gate.held(DocumentName::Roster), held);
 }
+
+#[test]
+fn refusals_that_take_turns_do_not_fill_the_journal() {
+    let mut bench = bench();
+    let forged = {
+        let mut other = bench.authority.clone();
+        other.statement = SeedKey::new(99);
+        other.now = bench.now.utc;
+        other
+    };
+    let before = bench.store.records.len();
+    for n in 0..100u8 {
+        let name = DocumentName::StatusList(bench.authority.kid());
+        let mut other = forged.clone();
+        other.statement = SeedKey::new(100 + n % 100);
+        let bytes = other.sign_status_list();
+        assert!(bench.document(name, bytes).is_err());
+        assert!(bench.document(name, vec![n; 5]).is_err());
+        let time = other.sign_time([1; 16]);
+        let answer = bench.gate.handle_signed_time(bench.now, &time, [1; 16]);
+        assert!(answer.is_err());
+        let position = shared::ids::JournalPosition {
+            epoch: shared::ids::JournalEpoch(1),
+            seq: 1,
+        };
+        let acknowledgement = other.sign_acknowledgement(position, shared::ids::Digest([0; 32]));
+        let answer = bench
+            .gate
+            .handle_acknowledgement(bench.now, &acknowledgement);
+        assert!(answer.is_err());
+        let answer = bench.gate.handle_clock_reset(bench.now, vec![n; 5]);
+        assert!(answer.is_err());
+        bench.run();
+    }
+    let told = bench.store.records.len() - before;
+    assert!((5..=6).contains(&told), "{told} records");
+    // Who looks the next day sees that it goes on.
+    bench.wait_ms(11 * 60_000);
+    let before = bench.store.records.len();
+    let name = DocumentName::StatusList(bench.authority.kid());
+    assert!(bench.document(name, vec![1; 5]).is_err());
+    assert!(bench.store.records.len() > before);
+}
