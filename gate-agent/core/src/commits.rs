@@ -23,6 +23,11 @@ use crate::{
 /// fault that stands all the while says why.
 pub(crate) const BACKLOG_LIMIT: usize = 256;
 
+/// Most commits that are under way at once: a reader has one, a door a few, and a store answers in
+/// milliseconds. A store that leaves so many unanswered does not work: what has happened meanwhile
+/// is gathered into one commit for later, and all else is refused.
+pub(crate) const UNDER_WAY_LIMIT: usize = 256;
+
 /// Proof that a commit is durable. Whoever wants to open a door for a pass, an order or a guard
 /// needs one.
 #[derive(Debug)]
@@ -114,7 +119,15 @@ pub(crate) struct Commits {
     next: u64,
     durable: GateFacts,
     under_way: VecDeque<UnderWay>,
+    held_back: Option<HeldBack>,
     backlog: Backlog,
+}
+
+/// What has happened while no more commits could be begun; behind all that are under way.
+#[derive(Clone, Debug, Default)]
+struct HeldBack {
+    draft: Draft,
+    undo: Vec<Undo>,
 }
 
 /// What the store did not take although it has happened.
@@ -170,6 +183,7 @@ impl Commits {
             next: 1,
             durable,
             under_way: VecDeque::new(),
+            held_back: None,
             backlog: Backlog::default(),
         }
     }
@@ -191,7 +205,46 @@ impl Commits {
 
     fn facts_on_their_way(&self) -> impl Iterator<Item = &FactChange> {
         let under_way = self.under_way.iter().flat_map(UnderWay::facts);
-        self.backlog.facts.iter().chain(under_way)
+        let held_back = self.held_back.iter().flat_map(|held| &held.draft.facts);
+        self.backlog.facts.iter().chain(under_way).chain(held_back)
+    }
+
+    /// May another commit be begun? None before what is held back.
+    pub(crate) fn has_room(&self) -> bool {
+        self.held_back.is_none() && self.under_way.len() < UNDER_WAY_LIMIT
+    }
+
+    pub(crate) fn is_holding_back(&self) -> bool {
+        self.held_back.is_some()
+    }
+
+    /// Keeps what has happened, and been changed in the working memory, until there is room.
+    pub(crate) fn hold_back(&mut self, draft: Draft, undo: Vec<Undo>) {
+        let held = self.held_back.get_or_insert_default();
+        let records = &mut held.draft.records;
+        records.extend(draft.records);
+        records.drain(..records.len().saturating_sub(BACKLOG_LIMIT));
+        for change in draft.changes {
+            let key = MemoryKey::of(&change);
+            held.draft
+                .changes
+                .retain(|known| MemoryKey::of(known) != key);
+            held.draft.changes.push(change);
+        }
+        for fact in draft.facts {
+            held.draft.facts.retain(|known| !fact.overtakes(known));
+            held.draft.facts.push(fact);
+        }
+        held.undo.extend(undo);
+    }
+
+    /// What was held back, when there is room for it and for what it leads to.
+    pub(crate) fn take_held_back(&mut self) -> Option<(Draft, Vec<Undo>)> {
+        if self.under_way.len() > UNDER_WAY_LIMIT / 2 {
+            return None;
+        }
+        let held = self.held_back.take()?;
+        Some((held.draft, held.undo))
     }
 
     /// The newest document of a kind that is being stored.
@@ -279,12 +332,19 @@ impl Commits {
                 self.backlog.keep_record(record);
             }
         } else {
+            let held = self
+                .held_back
+                .iter()
+                .flat_map(|held| held.undo.iter().rev());
             let undo = later.iter().rev().flat_map(|entry| entry.undo.iter().rev());
-            for undo in undo.chain(failed.undo.iter().rev()) {
+            for undo in held.chain(undo).chain(failed.undo.iter().rev()) {
                 memory.undo(*undo);
             }
             for entry in &mut later {
                 entry.undo = apply_all(&entry.draft.changes, memory);
+            }
+            if let Some(held) = &mut self.held_back {
+                held.undo = apply_all(&held.draft.changes, memory);
             }
         }
         self.under_way.append(&mut later);
@@ -307,8 +367,10 @@ impl Commits {
             MemoryKey::Presence(Subject::Pass(pass)),
             MemoryKey::PassUse(pass),
         ];
-        let mut under_way = self.under_way.iter().flat_map(UnderWay::keys);
-        under_way.any(|key| keys.contains(&key) || holder == Some(key))
+        let under_way = self.under_way.iter().flat_map(UnderWay::keys);
+        let held_back = self.held_back.iter().flat_map(|held| held.draft.keys());
+        let mut all = under_way.chain(held_back);
+        all.any(|key| keys.contains(&key) || holder == Some(key))
     }
 
     fn is_built_on(&self, draft: &Draft) -> bool {

@@ -35,7 +35,7 @@ use shared::{
 
 use crate::{
     action::{Action, StoredDocument, StoredKind},
-    commits::{Commits, Faults},
+    commits::{Commits, Consequence, Faults},
     documents::{Documents, Wanted},
     door::Door,
     freshness::{Clock, Freshness, step_at},
@@ -88,6 +88,8 @@ pub struct Gate {
     next_step_at: Option<Uptime>,
     memory: Remembered,
     commits: Commits,
+    /// What was refused by this input because too many commits are under way.
+    no_room_for: Vec<Consequence>,
     storage: Storage,
     next_scan: ScanId,
     lockdown: Lockdown,

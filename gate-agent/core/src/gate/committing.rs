@@ -11,7 +11,7 @@ use super::{Gate, Storage, timing::shortened};
 use crate::{
     action::{Action, CommitToken, Problem, RecordDraft},
     commits::{Carries, Consequence, Draft, apply_all},
-    remembered::FactChange,
+    remembered::{FactChange, Undo},
 };
 
 /// How long until a store that failed is tried again, in ms.
@@ -26,6 +26,7 @@ impl Gate {
         let Some((proof, consequence)) = self.commits.committed(token) else {
             return;
         };
+        self.offer_held_back();
         match consequence {
             Consequence::Nothing => {}
             Consequence::Scan(decided) => self.scan_recorded(now, &decided, &proof),
@@ -46,7 +47,26 @@ impl Gate {
         let Some(consequence) = self.commits.failed(token, &mut self.memory) else {
             return;
         };
+        self.offer_held_back();
         self.storage_fails(now, &problem);
+        self.not_written(now, consequence);
+        self.resume_settlements(now);
+        self.resume_scans(now);
+        self.finish(now);
+    }
+
+    /// What could not be begun because the store leaves too much unanswered.
+    pub(super) fn refuse_what_finds_no_room(&mut self, now: Now) {
+        if !self.commits.is_holding_back() && self.no_room_for.is_empty() {
+            return;
+        }
+        self.storage_fails(now, "the store does not answer");
+        for consequence in core::mem::take(&mut self.no_room_for) {
+            self.not_written(now, consequence);
+        }
+    }
+
+    fn not_written(&mut self, now: Now, consequence: Consequence) {
         match consequence {
             Consequence::Scan(decided) => self.scan_not_recorded(now, decided),
             Consequence::Order(order) => self.order_not_stored(now, &order),
@@ -56,9 +76,6 @@ impl Gate {
             | Consequence::Guard(_)
             | Consequence::ClockReset(_) => {}
         }
-        self.resume_settlements(now);
-        self.resume_scans(now);
-        self.finish(now);
     }
 
     pub(super) fn record(&self, now: Now, event: Event) -> RecordDraft {
@@ -113,7 +130,32 @@ impl Gate {
     }
 
     fn commit_with(&mut self, draft: Draft, consequence: Consequence, carries: Carries) {
-        let undo = apply_all(&draft.changes, &mut self.memory);
+        if self.commits.has_room() {
+            let undo = apply_all(&draft.changes, &mut self.memory);
+            self.begin(draft, undo, consequence, carries);
+            return;
+        }
+        match consequence {
+            Consequence::Nothing => {
+                let undo = apply_all(&draft.changes, &mut self.memory);
+                self.commits.hold_back(draft, undo);
+            }
+            Consequence::Scan(_)
+            | Consequence::Document(_)
+            | Consequence::Order(_)
+            | Consequence::Guard(_)
+            | Consequence::ClockReset(_) => self.no_room_for.push(consequence),
+        }
+    }
+
+    fn offer_held_back(&mut self) {
+        if let Some((draft, undo)) = self.commits.take_held_back() {
+            self.begin(draft, undo, Consequence::Nothing, Carries::WhatItBuildsOn);
+        }
+    }
+
+    /// The changes have been made to the working memory.
+    fn begin(&mut self, draft: Draft, undo: Vec<Undo>, consequence: Consequence, carries: Carries) {
         let commit = self
             .commits
             .begin(draft, undo, consequence, carries, &self.memory);
@@ -143,7 +185,7 @@ impl Gate {
     }
 
     fn storage_works(&mut self, now: Now) {
-        if self.storage == Storage::Sound {
+        if self.storage == Storage::Sound || self.commits.is_holding_back() {
             return;
         }
         self.storage = Storage::Sound;

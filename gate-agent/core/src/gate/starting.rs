@@ -69,6 +69,7 @@ impl Gate {
             next_step_at: None,
             memory: Remembered::new(&memory),
             commits: Commits::new(facts),
+            no_room_for: Vec::new(),
             storage: Storage::Sound,
             next_scan: facts.next_scan,
             lockdown: facts.lockdown,

@@ -98,6 +98,7 @@ impl Gate {
     /// Behind every input: what the doors want, what the panels see, when to wake.
     pub(super) fn finish(&mut self, now: Now) {
         self.flush_doors(now);
+        self.refuse_what_finds_no_room(now);
         let step = self.freshness(now);
         if step != self.step {
             self.step = step;

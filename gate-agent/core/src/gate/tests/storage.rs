@@ -1,15 +1,19 @@
 //! A store that fails: nothing is granted, it is told, and the gate recovers by itself.
 
+use std::collections::VecDeque;
+
 use shared::{
     decision::{Decision, DenyReason},
     journal::{DoorAlarm, DoorEvent, Event, PassageOutcome},
+    panel_api::{PanelAsk, PanelMessage},
 };
 
 use crate::{
-    action::Action,
-    authority::{Authority, ENTRY, IssuedPass, TURNSTILE},
-    input::DoorInput,
-    testing::{Bench, StoreMode},
+    action::{Action, Commit},
+    authority::{Authority, ENTRY, IssuedPass, SUPERVISOR, TURNSTILE},
+    input::{DoorInput, GuardRequest, Lookup},
+    memory::Lockdown,
+    testing::{Bench, StoreMode, picture},
 };
 
 fn bench() -> (Bench, IssuedPass) {
@@ -168,4 +172,72 @@ fn an_order_behind_whose_failed_commit_others_were_written_is_not_taken_for_done
         bench.decision(ENTRY, &pass.text()),
         Decision::Deny(DenyReason::DoorLockedDown)
     );
+}
+
+#[test]
+fn a_store_that_does_not_answer_is_a_fault_and_no_flood_of_commits() {
+    let (mut bench, pass) = bench();
+    let mut waiting = VecDeque::new();
+    for n in 0..2000 {
+        let input = if n % 2 == 0 {
+            DoorInput::TamperRaised
+        } else {
+            DoorInput::TamperEnded
+        };
+        bench.gate.handle_door_input(bench.now, TURNSTILE, input);
+        collect(&mut bench, &mut waiting);
+    }
+    assert!(waiting.len() <= 256, "{} commits", waiting.len());
+    // Nothing is granted that would have to wait behind them.
+    let read = picture(bench.now, ENTRY, &[&pass.text()]);
+    bench.gate.handle_texts(bench.now, read);
+    let shown = collect(&mut bench, &mut waiting);
+    assert_eq!(shown, [Decision::Deny(DenyReason::GateFault)]);
+    let staff = SUPERVISOR;
+    let ask = PanelAsk::LockDown;
+    let request = GuardRequest { staff, ask };
+    bench.gate.handle_guard(bench.now, request).unwrap();
+    collect(&mut bench, &mut waiting);
+    assert!(waiting.len() <= 256, "{} commits", waiting.len());
+    let faults = bench.gate.state(bench.now).faults;
+    assert!(
+        faults.iter().any(|it| it.starts_with("storage")),
+        "{faults:?}"
+    );
+    // It answers after all.
+    while let Some(commit) = waiting.pop_front() {
+        bench.store.write(&commit, &bench.authority);
+        bench.gate.handle_committed(bench.now, commit.token);
+        collect(&mut bench, &mut waiting);
+    }
+    bench.run();
+    assert_eq!(bench.gate.state(bench.now).faults, Vec::<String>::new());
+    let lockdown = bench.store.memory.facts.lockdown;
+    assert!(matches!(lockdown, Lockdown::On { .. }));
+    let told = |is_it: fn(&Event) -> bool| {
+        let records = &bench.store.records;
+        records.iter().any(|record| is_it(&record.event))
+    };
+    assert!(told(|event| matches!(event, Event::Scan(_))));
+    assert!(told(|event| matches!(event, Event::Guard { .. })));
+}
+
+/// Does everything but answer commits; returns the decisions that were shown.
+fn collect(bench: &mut Bench, waiting: &mut VecDeque<Commit>) -> Vec<Decision> {
+    let mut shown = vec![];
+    while let Some(action) = bench.gate.poll_action() {
+        match action {
+            Action::LookUp { scan, .. } => {
+                let lookup = Lookup {
+                    issued: shared::issued_list::IssuedEntry::Issued,
+                    holder: None,
+                };
+                bench.gate.handle_lookup(bench.now, scan, lookup);
+            }
+            Action::Commit(commit) => waiting.push_back(commit),
+            Action::Show(PanelMessage::Decided(decided)) => shown.push(decided.decision),
+            Action::Show(_) | Action::Door { .. } | Action::Acknowledged(_) | Action::Pull => {}
+        }
+    }
+    shown
 }
