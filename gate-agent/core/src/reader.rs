@@ -2,7 +2,12 @@
 
 use alloc::{boxed::Box, collections::VecDeque, string::String};
 
-use shared::{ids::ScanId, order::Subject, pass::VerifiedPass, time::Uptime};
+use shared::{
+    ids::{PassId, ScanId},
+    order::Subject,
+    pass::{Presentation, VerifiedPass},
+    time::Uptime,
+};
 
 use crate::{
     input::{Lookup, TextsRead},
@@ -51,6 +56,15 @@ pub(crate) struct PendingScan {
 /// Somebody who lacks nothing but a second person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FirstPerson {
-    pub(crate) subject: Subject,
+    pub(crate) who: Who,
     pub(crate) at: Uptime,
+}
+
+/// Somebody in front of the reader, once the roster was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Who {
+    pub(crate) scan: ScanId,
+    pub(crate) pass: PassId,
+    pub(crate) subject: Subject,
+    pub(crate) presentation: Presentation,
 }

@@ -64,12 +64,19 @@ impl Gate {
         door: DoorId,
         proof: &Committed,
     ) {
-        let Some(machine) = self.doors.get_mut(&door) else {
+        if let Some(machine) = self.doors.get_mut(&door) {
+            machine.release_for_pass(now, proof);
+        }
+        self.expect_passage(now, scan, door);
+    }
+
+    /// Waits for somebody to go through a door that was released.
+    pub(super) fn expect_passage(&mut self, now: Now, scan: ScanId, door: DoorId) {
+        let Some(machine) = self.doors.get(&door) else {
             // A configuration without the door came in between.
             self.settle(now, scan, PassageOutcome::NotTaken);
             return;
         };
-        machine.release_for_pass(now, proof);
         let configuration = machine.configuration();
         let is_open = machine.is_open();
         let due = now

@@ -5,7 +5,7 @@ use alloc::{boxed::Box, string::String, vec::Vec};
 use shared::{
     configuration::{AccessPoint, Configuration, PassageSensing},
     decision::{Decision, DenyReason, GuardOffer},
-    ids::{AccessPointId, AreaId, Digest, DoorId, HolderNumber, ScanId},
+    ids::{AccessPointId, AreaId, Digest, DoorId, HolderNumber, PassId, ScanId},
     issued_list::IssuedEntry,
     journal::{Event, PassageOutcome, PersonalPart, ScanOutcome},
     keys::sha256,
@@ -26,7 +26,7 @@ use crate::{
     looking::LOOK_FOR_MS,
     memory::{HolderUse, MemoryChange, PassUse, Presence, Reservation},
     passback::Peers,
-    reader::{FirstPerson, PendingScan, ReaderState, WAITING_LIMIT},
+    reader::{FirstPerson, PendingScan, ReaderState, WAITING_LIMIT, Who},
     remembered::FactChange,
     repeat_scan::Read,
 };
@@ -42,6 +42,8 @@ pub(crate) struct DecidedScan {
     presentation: Presentation,
     taken_at: Uptime,
     subject: Subject,
+    /// The scan of the first of two persons, who goes through with this one.
+    first: Option<ScanId>,
     sensing: PassageSensing,
     record: RecordDraft,
 }
@@ -99,6 +101,7 @@ impl Gate {
                 pending,
                 None,
                 denied(DenyReason::GateFault),
+                None,
             );
         }
         self.finish(now);
@@ -305,9 +308,10 @@ impl Gate {
         let subject = subject_of(&pending.pass, lookup.holder.as_ref());
         let holder = lookup.holder.as_ref().map(|holder| holder.number);
         self.holders.learn(pending.pass.id(), holder);
-        if self.commits.touch(subject, pending.pass.id())
-            && let Some(reader) = self.readers.get_mut(&access_point)
-        {
+        let first = self.first_person(now, access_point, subject);
+        let is_under_way = self.commits.touch(subject, pending.pass.id())
+            || first.is_some_and(|first| self.commits.touch(first.subject, first.pass));
+        if is_under_way && let Some(reader) = self.readers.get_mut(&access_point) {
             reader.state = ReaderState::Waiting(Box::new((pending, lookup)));
             return;
         }
@@ -318,8 +322,8 @@ impl Gate {
             (None, Some(facts)) => admit(&pending.pass, &facts),
             (None, None) => denied(DenyReason::GateFault),
         };
-        self.note_first_person(now, access_point, subject, &admission);
-        self.record_decision(now, access_point, pending, lookup.holder, admission);
+        self.note_first_person(now, access_point, who(&pending, subject), &admission);
+        self.record_decision(now, access_point, pending, lookup.holder, admission, first);
     }
 
     /// A trust list may have come into force since the pass was verified.
@@ -348,6 +352,7 @@ impl Gate {
         let access_point = access_point_of(configuration, id)?;
         let pass = pending.pass.id();
         let pass_use = self.memory.pass_use(pass);
+        let first = self.first_person(now, id, subject);
         Some(AdmissionFacts {
             time: self.clock.time(now),
             trust_expires_at: self.trust_expires_at(),
@@ -363,10 +368,13 @@ impl Gate {
             heads_age_s: self.freshness.age_s(now, &self.clock),
             last_proof: pass_use.last_proof,
             uses: self.memory.uses_of(subject, pass),
-            presence: self.presence_of(subject, &pending.pass),
+            presence: self.presence_of(subject, pass),
             peers: self.peers(now, configuration),
-            inside: self.memory.presences.inside(access_point.to),
-            other_person: self.other_person(now, access_point, subject),
+            inside: self.memory.presences.inside(access_point.to) + u32::from(first.is_some()),
+            other_person: match first {
+                Some(_) => OtherPerson::Present,
+                None => OtherPerson::Absent,
+            },
             door: self
                 .doors
                 .get(&access_point.door)
@@ -432,11 +440,11 @@ impl Gate {
     }
 
     /// Where the holder is; where the pass is, when the roster did not know the holder yet.
-    fn presence_of(&self, subject: Subject, pass: &VerifiedPass) -> Option<Presence> {
+    fn presence_of(&self, subject: Subject, pass: PassId) -> Option<Presence> {
         let presences = &self.memory.presences;
         presences
             .get(subject)
-            .or_else(|| presences.get(Subject::Pass(pass.id())))
+            .or_else(|| presences.get(Subject::Pass(pass)))
     }
 
     fn peers(&self, now: Now, configuration: &Configuration) -> Peers {
@@ -448,20 +456,15 @@ impl Gate {
         }
     }
 
-    fn other_person(&self, now: Now, point: &AccessPoint, subject: Subject) -> OtherPerson {
-        let SecondPersonPolicy::Required { within_s } = point.second_person else {
-            return OtherPerson::Absent;
+    /// Whoever waits for a second person where one is asked for.
+    fn first_person(&self, now: Now, point: AccessPointId, second: Subject) -> Option<Who> {
+        let policy = access_point_of(self.configuration()?, point)?.second_person;
+        let SecondPersonPolicy::Required { within_s } = policy else {
+            return None;
         };
-        let first = self.readers.get(&point.id).and_then(|it| it.first_person);
-        match first {
-            Some(first)
-                if first.subject != subject
-                    && now.uptime.since_ms(first.at) <= within_s.saturating_mul(1000) =>
-            {
-                OtherPerson::Present
-            }
-            Some(_) | None => OtherPerson::Absent,
-        }
+        let first = self.readers.get(&point)?.first_person?;
+        let is_in_time = now.uptime.since_ms(first.at) <= within_s.saturating_mul(1000);
+        (first.who.subject != second && is_in_time).then_some(first.who)
     }
 
     /// Somebody who lacks nothing but a second person is waited with; a grant uses that up.
@@ -469,7 +472,7 @@ impl Gate {
         &mut self,
         now: Now,
         access_point: AccessPointId,
-        subject: Subject,
+        who: Who,
         admission: &Admission,
     ) {
         let Some(reader) = self.readers.get_mut(&access_point) else {
@@ -478,7 +481,7 @@ impl Gate {
         match admission.decision {
             Decision::Deny(DenyReason::SecondPersonRequired) if admission.also.is_empty() => {
                 let at = now.uptime;
-                reader.first_person = Some(FirstPerson { subject, at });
+                reader.first_person = Some(FirstPerson { who, at });
             }
             Decision::Grant => reader.first_person = None,
             Decision::Deny(_) => {}
@@ -492,6 +495,7 @@ impl Gate {
         pending: PendingScan,
         holder: Option<HolderFacts>,
         admission: Admission,
+        first: Option<Who>,
     ) {
         let pass = &pending.pass;
         let subject = subject_of(pass, holder.as_ref());
@@ -506,8 +510,12 @@ impl Gate {
         };
         let mut outcome = self.outcome(now, access_point, &pending, &admission);
         if let (Decision::Grant, Some(point)) = (admission.decision, &point) {
-            let uses = self.reserve(now, point, &pending, subject, sensing, &mut draft.changes);
+            let who = who(&pending, subject);
+            let uses = self.reserve(now, point, who, sensing, &mut draft.changes);
             outcome.uses = Some(uses);
+            if let Some(first) = first {
+                self.reserve(now, point, first, sensing, &mut draft.changes);
+            }
         }
         let holder_number = holder.as_ref().map(|holder| holder.number);
         let personal = PersonalPart {
@@ -518,11 +526,15 @@ impl Gate {
         let record = self.record_of(now, Event::Scan(outcome), Some(personal));
         draft.records.push(record.clone());
         if admission.decision == Decision::Grant && sensing == PassageSensing::None {
-            let scan = pending.scan;
             let outcome = PassageOutcome::Taken;
-            draft
-                .records
-                .push(self.record(now, Event::Passage { scan, outcome }));
+            for scan in first
+                .map(|first| first.scan)
+                .into_iter()
+                .chain([pending.scan])
+            {
+                let passage = Event::Passage { scan, outcome };
+                draft.records.push(self.record(now, passage));
+            }
         }
         draft.facts.push(FactChange::NextScan(self.next_scan));
         let decided = DecidedScan {
@@ -530,6 +542,7 @@ impl Gate {
             presentation: pass.presentation(),
             taken_at: pending.taken_at,
             subject,
+            first: first.map(|first| first.scan),
             sensing,
             record,
             decided: self.panel_decided(now, access_point, &pending, holder, admission),
@@ -581,13 +594,17 @@ impl Gate {
         &self,
         now: Now,
         point: &AccessPoint,
-        pending: &PendingScan,
-        subject: Subject,
+        who: Who,
         sensing: PassageSensing,
         changes: &mut Vec<MemoryChange>,
     ) -> u32 {
-        let pass = pending.pass.id();
-        let before = self.presence_of(subject, &pending.pass);
+        let Who {
+            scan,
+            pass,
+            subject,
+            presentation,
+        } = who;
+        let before = self.presence_of(subject, pass);
         let at = self.clock.at_least(now);
         let forgotten = self.memory.presences.to_forget_for(subject);
         changes.extend(forgotten.map(MemoryChange::ForgetPresence));
@@ -607,7 +624,7 @@ impl Gate {
         if let Subject::Holder(holder) = subject {
             changes.push(MemoryChange::SetHolderUse(HolderUse { holder, uses }));
         }
-        let last_proof = match pending.pass.presentation() {
+        let last_proof = match presentation {
             Presentation::Live { made_at } => Some(made_at),
             Presentation::Static | Presentation::LiveProofInvalid => pass_use.last_proof,
         };
@@ -618,7 +635,7 @@ impl Gate {
         }));
         if sensing != PassageSensing::None {
             changes.push(MemoryChange::OpenReservation(Reservation {
-                scan: pending.scan,
+                scan,
                 access_point: point.id,
                 subject,
                 pass,
@@ -683,6 +700,9 @@ impl Gate {
                 let is_released = false;
                 if !is_released {
                     self.release_for_scan(now, decided.scan, scan.door, proof);
+                }
+                if let Some(first) = scan.first {
+                    self.expect_passage(now, first, scan.door);
                 }
             }
             Decision::Deny(_) => {
@@ -765,6 +785,15 @@ pub(super) fn access_point_of(
     let points = &configuration.access_points;
     let at = points.binary_search_by_key(&id, |point| point.id).ok()?;
     Some(&points[at])
+}
+
+fn who(pending: &PendingScan, subject: Subject) -> Who {
+    Who {
+        scan: pending.scan,
+        pass: pending.pass.id(),
+        subject,
+        presentation: pending.pass.presentation(),
+    }
 }
 
 fn subject_of(pass: &VerifiedPass, holder: Option<&HolderFacts>) -> Subject {

@@ -369,3 +369,34 @@ fn forgive(bench: &mut Bench, subject: Subject) {
     bench.gate.handle_guard(bench.now, request).unwrap();
     bench.run();
 }
+
+#[test]
+fn both_of_two_persons_are_counted() {
+    let (mut bench, passes) = bench(2, |claims| claims.uses_max = 2);
+    configure(&mut bench, |configuration| {
+        configuration.access_points[0].second_person =
+            SecondPersonPolicy::Required { within_s: 20 };
+    });
+    let alone = Decision::Deny(DenyReason::SecondPersonRequired);
+    let both = |bench: &mut Bench| {
+        assert_eq!(bench.decision(ENTRY, &passes[0].text()), alone);
+        assert_eq!(bench.decision(ENTRY, &passes[1].text()), Decision::Grant);
+    };
+    both(&mut bench);
+    assert_eq!(bench.store.memory.reservations.len(), 2);
+    bench.wait_ms(20_000);
+    assert_eq!(bench.store.memory.presences, [], "nobody went");
+    both(&mut bench);
+    bench.door(TURNSTILE, DoorInput::Rotated);
+    bench.wait_ms(1000);
+    bench.door(TURNSTILE, DoorInput::Rotated);
+    bench.wait_ms(20_000);
+    assert_eq!(bench.gate.state(bench.now).areas[0].inside, 2);
+    let uses: Vec<u32> = bench.store.memory.uses.iter().map(|it| it.uses).collect();
+    assert_eq!(uses, [1, 1]);
+    for pass in &passes {
+        let decided = bench.show(ENTRY, &pass.text()).unwrap();
+        let inside = DenyReason::AntiPassbackViolated;
+        assert_eq!(decided.decision, Decision::Deny(inside));
+    }
+}
