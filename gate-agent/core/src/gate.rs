@@ -4,6 +4,7 @@
 //! `commits` until `handle_committed`.
 
 mod committing;
+mod deciding;
 mod documents;
 mod doors;
 mod forgetting;
@@ -11,6 +12,7 @@ mod guarding;
 mod holders;
 mod panel;
 mod recent;
+mod recording;
 mod refused_documents;
 mod scanning;
 mod starting;
@@ -49,7 +51,7 @@ use crate::{
 
 pub use starting::StartRefused;
 
-pub(crate) use scanning::DecidedScan;
+pub(crate) use recording::DecidedScan;
 
 use holders::SeenHolders;
 use recent::RecentScans;

@@ -10,7 +10,7 @@ use shared::{
     time::Now,
 };
 
-use super::{Gate, scanning::access_point_of};
+use super::{Gate, deciding::access_point_of};
 use crate::{
     action::Action,
     commits::{Committed, Consequence, Draft},

@@ -11,7 +11,7 @@ use shared::{
     time::Now,
 };
 
-use super::{Gate, scanning::access_point_of};
+use super::{Gate, deciding::access_point_of};
 use crate::{
     commits::{Committed, Consequence, Draft},
     guard::{GuardEffect, GuardRefused, NAME_LIMIT, Needs, REASON_LIMIT, may},

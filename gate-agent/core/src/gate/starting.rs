@@ -14,7 +14,7 @@ use shared::{
 };
 
 use super::{
-    Gate, Loaded, RecentScans, RefusedDocuments, SeenHolders, Storage, scanning::access_point_of,
+    Gate, Loaded, RecentScans, RefusedDocuments, SeenHolders, Storage, deciding::access_point_of,
 };
 use crate::{
     action::{RecordDraft, StoredDocument, StoredKind},
