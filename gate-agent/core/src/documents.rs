@@ -11,6 +11,7 @@ mod check;
 mod former;
 mod in_force;
 mod problem;
+mod reopening;
 mod set_aside;
 mod wanted;
 

@@ -2,7 +2,7 @@
 
 use shared::{
     configuration::Configuration,
-    document::{self, DocumentRejected, Header, SignedKind, Verified},
+    document::{self, Header, SignedKind, Verified},
     gate_api::DocumentName,
     heads::{Acknowledgement, Heads, SignedTime},
     ids::{DocumentNumber, GateId, Kid},
@@ -21,7 +21,7 @@ use super::{
     in_force::{Documents, NumberAndDigest, bitmaps_of},
     set_aside::read_checked,
 };
-use crate::action::{StoredDocument, StoredKind};
+use crate::action::StoredKind;
 
 /// How far past the newest trust list's date a statement may move the mark: as long as a trust
 /// list lasts. Whoever steals the statement key cannot push every gate's clock to the year 2100.
@@ -214,63 +214,6 @@ impl Documents {
         Ok(reset)
     }
 
-    /// Puts a stored document in force again at start. Signature, kind and form are checked as
-    /// they were when it came; numbers are what they are.
-    pub(crate) fn restore(&mut self, stored: &StoredDocument) -> Result<(), Problem> {
-        let restored = self.reopen(stored);
-        if let Err(problem) = restored {
-            self.set_aside.keep(stored, problem);
-        }
-        restored
-    }
-
-    fn reopen(&mut self, stored: &StoredDocument) -> Result<(), Problem> {
-        let bytes = &stored.bytes;
-        let incoming = match stored.kind {
-            StoredKind::Heads => Incoming::Heads(self.open_statement(bytes)?),
-            StoredKind::Order => {
-                let order = self.open_statement::<Order>(bytes)?;
-                self.order = Some(NumberAndDigest {
-                    number: order.document().header.number,
-                    digest: order.digest(),
-                });
-                return Ok(());
-            }
-            StoredKind::FormerTrustList | StoredKind::FormerRootSet => {
-                return self.reopen_former(stored);
-            }
-            StoredKind::Named(name) => match name {
-                DocumentName::RootSet => Incoming::RootSet(self.reopen_root_set(bytes)?),
-                DocumentName::TrustList => Incoming::TrustList(self.reopen_trust_list(bytes)?),
-                DocumentName::Configuration => {
-                    let it = self.reopen_statement::<Configuration>(bytes)?;
-                    self.for_this_gate(it.document().gate)?;
-                    Incoming::Configuration(it)
-                }
-                DocumentName::Roster => {
-                    let it = self.reopen_statement::<Roster>(bytes)?;
-                    self.for_this_gate(it.document().gate)?;
-                    Incoming::Roster(NumberAndDigest {
-                        number: it.document().header.number,
-                        digest: it.digest(),
-                    })
-                }
-                DocumentName::StatusList(kid) => {
-                    let it = self.reopen_statement::<StatusList>(bytes)?;
-                    self.of_issuer(kid, it.document().kid)?;
-                    Incoming::StatusList(it)
-                }
-                DocumentName::IssuedList(kid) => {
-                    let it = self.reopen_statement::<IssuedList>(bytes)?;
-                    self.of_issuer(kid, it.document().kid)?;
-                    Incoming::IssuedList(it)
-                }
-            },
-        };
-        self.put_in_force(incoming);
-        Ok(())
-    }
-
     fn check_root_set(&self, bytes: &[u8], known: Known<'_>) -> Result<Checked<Incoming>, Problem> {
         let Some(current) = &self.root_set else {
             let first = open_first_root_set(bytes)?;
@@ -290,12 +233,6 @@ impl Documents {
         }
         not_expired(next.document().header, known.at_least)?;
         Ok(Checked::New(Incoming::RootSet(next), id))
-    }
-
-    /// The first root set is pinned; a later one was signed by its predecessor when it came, and
-    /// must still be whole.
-    fn reopen_root_set(&self, bytes: &[u8]) -> Result<Verified<RootSet>, Problem> {
-        Ok(open_first_root_set(bytes)?)
     }
 
     fn check_trust_list(
@@ -318,28 +255,12 @@ impl Documents {
         Ok(trust_list::open_trust_list(bytes, &root_set.document)?)
     }
 
-    fn open_statement<T: SignedKind>(&self, bytes: &[u8]) -> Result<Verified<T>, Problem> {
+    pub(super) fn open_statement<T: SignedKind>(
+        &self,
+        bytes: &[u8],
+    ) -> Result<Verified<T>, Problem> {
         let trust = self.vouching_trust().ok_or(Problem::NoTrustList)?;
         Ok(document::open(bytes, &trust.statements)?)
-    }
-
-    /// Opens a statement that was checked when it came. One whose key was withdrawn since is there,
-    /// as it was before the restart, but not relied on (see [`Documents::vouches_for`]).
-    fn reopen_statement<T: SignedKind>(&self, bytes: &[u8]) -> Result<Verified<T>, Problem> {
-        let mut answer = self.open_statement(bytes);
-        let not_vouching = self.trust.as_ref().map(|trust| &trust.statements);
-        for keys in [not_vouching, self.former.statements()]
-            .into_iter()
-            .flatten()
-        {
-            match answer {
-                Err(Problem::NoTrustList | Problem::Rejected(DocumentRejected::KeyUnknown(_))) => {
-                    answer = document::open(bytes, keys).map_err(Problem::from);
-                }
-                Ok(_) | Err(_) => break,
-            }
-        }
-        answer
     }
 
     fn check_statement<T>(
@@ -443,7 +364,7 @@ impl Documents {
         newest.map(NumberAndDigest::from)
     }
 
-    fn for_this_gate(&self, gate: GateId) -> Result<(), Problem> {
+    pub(super) fn for_this_gate(&self, gate: GateId) -> Result<(), Problem> {
         if gate == self.gate {
             Ok(())
         } else {
@@ -451,7 +372,7 @@ impl Documents {
         }
     }
 
-    fn of_issuer(&self, expected: Kid, found: Kid) -> Result<(), Problem> {
+    pub(super) fn of_issuer(&self, expected: Kid, found: Kid) -> Result<(), Problem> {
         if expected != found {
             return Err(Problem::OtherIssuer { expected, found });
         }
