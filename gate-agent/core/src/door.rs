@@ -14,6 +14,7 @@
 //! ```
 
 mod leaf;
+mod outputs;
 
 use alloc::{collections::BTreeSet, vec::Vec};
 
@@ -465,15 +466,6 @@ impl Door {
         }
     }
 
-    fn lamp_off(&mut self) {
-        self.lamp = Lamp::Off;
-        if self.alarms.is_empty() {
-            self.signal(DoorSignal::Quiet);
-        } else {
-            self.signal(DoorSignal::Alarm);
-        }
-    }
-
     fn command_bolt(&mut self) {
         if self.is_held() && !matches!(self.bolt, Bolt::Held) {
             self.bolt = Bolt::Held;
@@ -485,41 +477,6 @@ impl Door {
                 self.command(DoorCommand::Lock);
             }
         }
-    }
-
-    fn raise(&mut self, alarm: DoorAlarm) {
-        if self.alarms.insert(alarm) {
-            self.event(DoorEvent::AlarmRaised(alarm));
-            self.signal(match alarm {
-                DoorAlarm::HeldOpenSoon => DoorSignal::PreAlarm,
-                DoorAlarm::ForcedOpen
-                | DoorAlarm::HeldOpen
-                | DoorAlarm::Tamper
-                | DoorAlarm::Fault
-                | DoorAlarm::Fire => DoorSignal::Alarm,
-            });
-        }
-    }
-
-    fn end(&mut self, alarm: DoorAlarm) {
-        if self.alarms.remove(&alarm) {
-            self.event(DoorEvent::AlarmEnded(alarm));
-            if self.alarms.is_empty() {
-                self.signal(DoorSignal::Quiet);
-            }
-        }
-    }
-
-    fn signal(&mut self, signal: DoorSignal) {
-        self.command(DoorCommand::Signal(signal));
-    }
-
-    fn command(&mut self, command: DoorCommand) {
-        self.outputs.push(DoorOutput::Command(command));
-    }
-
-    fn event(&mut self, event: DoorEvent) {
-        self.outputs.push(DoorOutput::Event(event));
     }
 }
 
