@@ -7,6 +7,7 @@ pub mod commands;
 pub mod configuration;
 pub mod decoder;
 pub mod door_io;
+pub mod dry_run;
 pub mod enrolment;
 pub mod event_loop;
 pub mod gate_key;

@@ -5,23 +5,31 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::Serialize;
+use shared::ids::AccessPointId;
 use tokio::runtime;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, ClockConfig, GateClock};
+use crate::configuration::AgentConfiguration;
 use crate::decoder::{Decoder, DecoderSettings, Effort, Request, read_picture_file};
+use crate::dry_run::DryRun;
+use crate::store::{StorePlaces, StoreReader};
 
 const EXAMPLES: &str = "\
 Examples:
   gate-agent scan-image card.png photo.jpg
   gate-agent scan-image pictures/            every file of a folder
   gate-agent scan-image *.png | jq -r 'select(.texts == []) | .file'
+  gate-agent scan-image card.png --store /var/lib/portcullis
+  gate-agent scan-image card.png --config /etc/portcullis/gate.toml --access-point 2
 
 Each line has: file; texts, every code that was read, empty when there is none; ms, the time for
-unpacking and reading; error, null or why the picture could not be read.
+unpacking and reading; error, null or why the picture could not be read; and, when a store is given,
+decision, what this gate would say to the picture now (null when there is no code in it). Nothing is
+recorded and no door moves.
 Exit code: 0 when every file is a picture, with codes or without; 1 when one is not; 2 for a wrong
-command line.";
+command line; 3 when it cannot be found out.";
 
 /// Read the QR codes of pictures (PNG, JPEG, WebP) and print a JSON line for each picture.
 #[derive(Debug, clap::Args)]
@@ -31,6 +39,15 @@ pub struct Arguments {
     /// folders in folders are passed over.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// State directory of a gate that says what it would decide; its keys lie in `keys` below it.
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub store: Option<PathBuf>,
+    /// Configuration of a gate that says what it would decide, with its own clock.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where the picture is shown; the gate's first access point when it is not said.
+    #[arg(long, value_name = "NUMBER")]
+    pub access_point: Option<u32>,
 }
 
 /// What is printed for a picture.
@@ -57,6 +74,11 @@ pub type Decide<'a> = dyn FnMut(&[String]) -> anyhow::Result<serde_json::Value> 
 /// # Errors
 /// When the decoder cannot be started or standard output cannot be written.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let dry_run = dry_run(arguments)?;
+    let mut decide = dry_run
+        .as_ref()
+        .map(|dry_run| |texts: &[String]| dry_run.decide(texts));
+    let decide = decide.as_mut().map(|decide| decide as &mut Decide<'_>);
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -64,13 +86,37 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         let mut decoder = Decoder::start(DecoderSettings::this_program(), Clock::system()).await?;
         let mut output = io::stdout().lock();
-        match scan_pictures(&arguments.files, &mut decoder, None, &mut output).await {
+        match scan_pictures(&arguments.files, &mut decoder, decide, &mut output).await {
             Ok(0) => Ok(ExitCode::SUCCESS),
             Ok(_) => Ok(ExitCode::FAILURE),
             Err(error) if is_reader_gone(&error) => Ok(ExitCode::SUCCESS),
             Err(error) => Err(error),
         }
     })
+}
+
+/// The gate that is asked, when one is named.
+fn dry_run(arguments: &Arguments) -> anyhow::Result<Option<DryRun>> {
+    let (places, clock) = match (&arguments.store, &arguments.config) {
+        (None, None) if arguments.access_point.is_some() => {
+            bail!("--access-point needs --store or --config: without a gate there is no decision")
+        }
+        (None, None) => return Ok(None),
+        (Some(state), _) => {
+            let places = StorePlaces {
+                state: state.clone(),
+                keys: state.join("keys"),
+            };
+            (places, ClockConfig::System)
+        }
+        (None, Some(path)) => {
+            let configuration = AgentConfiguration::read(path)?;
+            (configuration.places, configuration.clock)
+        }
+    };
+    let store = StoreReader::open(&places)?;
+    let access_point = arguments.access_point.map(AccessPointId);
+    DryRun::new(store, GateClock::new(clock), access_point).map(Some)
 }
 
 /// Reads the pictures one after the other and writes each line as soon as it is known. Gives the

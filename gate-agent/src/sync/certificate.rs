@@ -130,3 +130,67 @@ fn number(digits: &[u8]) -> Option<u64> {
         Some(number * 10 + u64::from(value))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use shared::keys::sha256;
+
+    use super::*;
+
+    const P256: &[u8] = include_bytes!("../../tests/fixtures/tls/central-p256.der");
+    const ED25519: &[u8] = include_bytes!("../../tests/fixtures/tls/ed25519.der");
+    const RSA: &[u8] = include_bytes!("../../tests/fixtures/tls/rsa2048.der");
+
+    #[test]
+    fn key_and_dates_are_those_that_openssl_reads() {
+        // openssl x509 -pubkey | openssl pkey -pubin -outform DER | sha256sum
+        let digests = [
+            (
+                P256,
+                "9b09a582323b6a9f52235f568f6798355dc5a1b458874def4135b9852afe2db1",
+            ),
+            (
+                ED25519,
+                "063b95ca4952bb7cc8894f2fea9bd1e323c990208c719dd4187939325a6078f0",
+            ),
+            (
+                RSA,
+                "03766c0c56132b863cb0b597a7b29aa17b29d54cf238f92e286b0a7ca123bcd4",
+            ),
+        ];
+        for (der, digest) in digests {
+            let certificate = Certificate::parse(der).unwrap();
+            assert_eq!(sha256(certificate.public_key_info).to_string(), digest);
+        }
+        let certificate = Certificate::parse(P256).unwrap();
+        assert_eq!(certificate.not_before.to_string(), "2026-11-23T19:05:54Z");
+        // Beyond 2049 a date has another type.
+        assert_eq!(certificate.not_after.to_string(), "2126-10-30T19:05:54Z");
+    }
+
+    #[test]
+    fn what_was_cut_or_has_more_is_no_certificate() {
+        for end in 0..P256.len() {
+            assert_eq!(Certificate::parse(&P256[..end]), None, "{end} bytes");
+        }
+        assert_eq!(Certificate::parse(&[P256, &[0]].concat()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Certificate::parse(&bytes);
+        }
+
+        #[test]
+        fn an_altered_certificate_never_panics(
+            at in any::<prop::sample::Index>(), to in any::<u8>(),
+        ) {
+            let mut bytes = P256.to_vec();
+            let at = at.index(bytes.len());
+            bytes[at] = to;
+            let _ = Certificate::parse(&bytes);
+        }
+    }
+}

@@ -131,3 +131,6 @@ impl ServerCertVerifier for KeyVerifier {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;
