@@ -163,3 +163,6 @@ impl std::fmt::Debug for Enrolment {
         write!(f, "Enrolment({})", self.fingerprint)
     }
 }
+
+#[cfg(test)]
+mod tests;

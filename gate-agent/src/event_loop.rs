@@ -378,4 +378,4 @@ impl EventLoop {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

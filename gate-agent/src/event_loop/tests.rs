@@ -1,7 +1,7 @@
 //! The loop with the real store, the real core, simulated doors and an authority in memory. The
 //! test is reader, panel and network.
 
-mod rig;
+pub(crate) mod rig;
 
 use std::time::Duration;
 

@@ -25,7 +25,6 @@ use shared::{
         self, Decided, PANEL_API_VERSION, PanelAnswer, PanelAsk, PanelMessage, PanelRequest,
         PanelState, split_frame,
     },
-    time::UtcSeconds,
 };
 use tempfile::TempDir;
 use tokio::{
@@ -34,7 +33,7 @@ use tokio::{
     time::timeout,
 };
 
-pub(super) use authority::{Authority, ENTRY, EXIT, GUARD, SUPERVISOR, T0, TURNSTILE};
+pub(crate) use authority::{Authority, ENTRY, EXIT, GUARD, SUPERVISOR, T0, TURNSTILE};
 
 use super::*;
 use crate::{
@@ -51,23 +50,27 @@ use crate::{
     sync::{FIRST_INTERVALS, LoopHandle, SyncAsk},
 };
 
-pub(super) const PIN: &str = "4711";
+pub(crate) const PIN: &str = "4711";
 const PANEL: PanelId = PanelId(1);
 
 /// What stays when the agent is stopped.
-pub(super) struct Bench {
+pub(crate) struct Bench {
     folder: TempDir,
     limits: JournalLimits,
-    pub(super) authority: Authority,
+    pub(crate) authority: Authority,
 }
 
 /// A running agent, but for its reader, panel and network.
-pub(super) struct Rig {
+pub(crate) struct Rig {
     bench: Bench,
-    pub(super) authority: Authority,
-    pub(super) to_loop: LoopHandle,
+    pub(crate) authority: Authority,
+    pub(crate) to_loop: LoopHandle,
     sync: mpsc::Sender<SyncInput>,
-    store: StoreHandle,
+    pub(crate) store: StoreHandle,
+    pub(crate) key: Arc<GateKey>,
+    pub(crate) pull: Arc<Notify>,
+    pub(crate) time: TrustedTime,
+    pub(crate) intervals: watch::Receiver<shared::configuration::SyncIntervals>,
     frames: mpsc::Sender<FrameRead>,
     sensors: mpsc::Sender<SensorChange>,
     panels: mpsc::Sender<PanelEvent>,
@@ -78,11 +81,11 @@ pub(super) struct Rig {
 }
 
 impl Rig {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(JournalLimits::STANDARD).await
     }
 
-    pub(super) async fn start_with(limits: JournalLimits) -> Self {
+    pub(crate) async fn start_with(limits: JournalLimits) -> Self {
         let bench = Bench {
             folder: tempfile::tempdir().unwrap(),
             limits,
@@ -93,7 +96,7 @@ impl Rig {
     }
 
     /// Hands over everything that central would, as sync does.
-    pub(super) async fn pull_everything(&mut self) {
+    pub(crate) async fn pull_everything(&mut self) {
         let mut documents = self.authority.everything();
         let mut configuration = self.authority.configuration();
         for member in &mut configuration.staff {
@@ -125,7 +128,7 @@ impl Rig {
         while self.messages.try_recv().is_ok() {}
     }
 
-    pub(super) async fn show(&self, access_point: AccessPointId, text: &str) {
+    pub(crate) async fn show(&self, access_point: AccessPointId, text: &str) {
         let frame = FrameRead {
             access_point,
             taken_at: Clock::system().uptime(),
@@ -138,24 +141,24 @@ impl Rig {
         self.frames.send(frame).await.unwrap();
     }
 
-    pub(super) async fn sensor(&self, door: DoorId, input: DoorInput) {
+    pub(crate) async fn sensor(&self, door: DoorId, input: DoorInput) {
         self.sensors
             .send(SensorChange { door, input })
             .await
             .unwrap();
     }
 
-    pub(super) async fn tell(&self, input: SyncInput) {
+    pub(crate) async fn tell(&self, input: SyncInput) {
         self.sync.send(input).await.unwrap();
     }
 
-    pub(super) async fn ask_core<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> SyncAsk) -> T {
+    pub(crate) async fn ask_core<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> SyncAsk) -> T {
         let (answer, answered) = oneshot::channel();
         self.tell(SyncInput::Ask(ask(answer))).await;
         answered.await.unwrap()
     }
 
-    pub(super) async fn connect(&self, panel: PanelId, frames: mpsc::Sender<Vec<u8>>) {
+    pub(crate) async fn connect(&self, panel: PanelId, frames: mpsc::Sender<Vec<u8>>) {
         self.panels
             .send(PanelEvent::Connected(panel, frames))
             .await
@@ -172,7 +175,7 @@ impl Rig {
     }
 
     /// The first message from now on that `pick` takes.
-    pub(super) async fn heard<T>(&mut self, pick: impl Fn(&PanelMessage) -> Option<T>) -> T {
+    pub(crate) async fn heard<T>(&mut self, pick: impl Fn(&PanelMessage) -> Option<T>) -> T {
         loop {
             let frame = timeout(Duration::from_secs(30), self.messages.recv())
                 .await
@@ -186,7 +189,7 @@ impl Rig {
         }
     }
 
-    pub(super) async fn decided(&mut self) -> Decided {
+    pub(crate) async fn decided(&mut self) -> Decided {
         self.heard(|message| match message {
             PanelMessage::Decided(decided) => Some(decided.clone()),
             _ => None,
@@ -194,7 +197,7 @@ impl Rig {
         .await
     }
 
-    pub(super) async fn passage(&mut self) -> (ScanId, PassageOutcome) {
+    pub(crate) async fn passage(&mut self) -> (ScanId, PassageOutcome) {
         self.heard(|message| match message {
             PanelMessage::Passage { scan, outcome } => Some((*scan, *outcome)),
             _ => None,
@@ -202,7 +205,7 @@ impl Rig {
         .await
     }
 
-    pub(super) async fn ask(&mut self, ask: PanelAsk) -> PanelAnswer {
+    pub(crate) async fn ask(&mut self, ask: PanelAsk) -> PanelAnswer {
         self.requests += 1;
         let number = self.requests;
         let request = PanelRequest {
@@ -221,14 +224,14 @@ impl Rig {
         .await
     }
 
-    pub(super) async fn state(&mut self) -> PanelState {
+    pub(crate) async fn state(&mut self) -> PanelState {
         match self.ask(PanelAsk::State).await {
             PanelAnswer::State(state) => state,
             other => panic!("{other:?}"),
         }
     }
 
-    pub(super) async fn sign_in(&mut self, staff: StaffNumber) {
+    pub(crate) async fn sign_in(&mut self, staff: StaffNumber) {
         let pin = PIN.to_owned();
         assert_eq!(
             self.ask(PanelAsk::SignIn { staff, pin }).await,
@@ -236,7 +239,7 @@ impl Rig {
         );
     }
 
-    pub(super) async fn stop(self) -> Bench {
+    pub(crate) async fn stop(self) -> Bench {
         self.stop.send_replace(true);
         // The store's thread ends once nobody can ask it any more.
         drop(self.store);
@@ -294,13 +297,14 @@ impl Bench {
         store.enrol(&places, &enrolled).unwrap();
     }
 
-    pub(super) async fn start_again(self) -> Rig {
+    pub(crate) async fn start_again(self) -> Rig {
         let machine = Clock::system().utc();
         let offset_s = T0.0.cast_signed() - machine.0.cast_signed() + 5;
         let clock = GateClock::new(ClockConfig::Offset { offset_s });
         let mut tasks = Tasks::default();
         let store = Store::open_with(&self.places(), self.limits).unwrap();
         let loaded = store.load().unwrap();
+        let key = store.key().unwrap();
         let (thread, store, stored) = StoreThread::new(store).unwrap();
         tasks.watch_blocking("store", move || thread.run());
         let now = clock.now();
@@ -324,6 +328,10 @@ impl Bench {
         let (panels, events) = mpsc::channel(8);
         let (sync, inputs) = mpsc::channel(8);
         let (stop, stopped) = watch::channel(false);
+        let pull = Arc::new(Notify::new());
+        let (set_intervals, intervals) = watch::channel(FIRST_INTERVALS);
+        let believed = gate.trusted_utc(now);
+        let time = TrustedTime::new(Clock::system(), now.uptime, believed);
         let event_loop = EventLoop::new(Start {
             sign_ins: SignIns::new(now.uptime, &loaded.pin_failures),
             configuration: None,
@@ -340,14 +348,10 @@ impl Bench {
                 store: store.clone(),
                 doors: [(TURNSTILE, commands)].into(),
                 sync: SyncControls {
-                    pull: Arc::new(Notify::new()),
-                    intervals: watch::channel(FIRST_INTERVALS).0,
+                    pull: Arc::clone(&pull),
+                    intervals: set_intervals,
                     pinned: PinnedKeys::default(),
-                    time: TrustedTime::new(
-                        Clock::system(),
-                        now.uptime,
-                        UtcSeconds(gate.trusted_utc(now).0),
-                    ),
+                    time: time.clone(),
                 },
             },
             gate,
@@ -361,6 +365,10 @@ impl Bench {
             to_loop: LoopHandle::new(sync.clone()),
             sync,
             store,
+            key,
+            pull,
+            time,
+            intervals,
             frames,
             sensors,
             panels,
@@ -374,7 +382,7 @@ impl Bench {
     }
 
     /// The journal, oldest first.
-    pub(super) fn events(&self) -> Vec<Event> {
+    pub(crate) fn events(&self) -> Vec<Event> {
         let store = StoreReader::open(&self.places()).unwrap();
         let start = shared::ids::JournalPosition {
             epoch: JournalEpoch(1),
@@ -386,13 +394,13 @@ impl Bench {
             .collect()
     }
 
-    pub(super) fn stored(&self) -> Vec<StoredDocument> {
+    pub(crate) fn stored(&self) -> Vec<StoredDocument> {
         let store = StoreReader::open(&self.places()).unwrap();
         store.load().unwrap().documents
     }
 
     /// How many times the turnstile was released.
-    pub(super) fn releases(&self) -> usize {
+    pub(crate) fn releases(&self) -> usize {
         let trace = std::fs::read_to_string(self.trace()).unwrap_or_default();
         trace
             .lines()
