@@ -130,19 +130,18 @@ async fn store(
         let owner = (gate_id, gate.school_id);
         journal_forks::keep_gap(&transaction, owner, gap.held, gap.last_lost, anchor, now).await?;
     }
-    journal_records::insert(&transaction, gate_id, gate.school_id, &new.records, now).await?;
-    gate_journals::advance(&transaction, gate_id, &state).await?;
-    if is_at_head {
-        let head = &checked.batch.head;
-        gate_journals::keep_head(&transaction, gate_id, state.position.seq, head).await?;
-    }
-    let places = journal_records::access_points(&transaction, gate_id).await?;
+    let head = is_at_head.then_some(checked.batch.head.as_slice());
+    // Both are sent before the first is answered.
+    tokio::try_join!(
+        journal_records::insert(&transaction, gate_id, gate.school_id, &new.records, now),
+        gate_journals::advance(&transaction, gate_id, &state, head),
+    )?;
     #[cfg(portcullis_defects)]
     let Some(transaction) = defects::commit_later(transaction) else {
         return Ok(Outcome::Held(state));
     };
     transaction.commit().await?;
-    count(app, gate, &new, &places);
+    count(app, gate, &new, &mark.access_points);
     if let Some(gap) = gap {
         tell_of_gap(app, gate, &gap);
     }

@@ -17,6 +17,8 @@ pub struct Mark {
     pub state: ChainState,
     /// Why nothing more is taken in, when the journal is in quarantine.
     pub quarantine: Option<String>,
+    /// The gate's access points.
+    pub access_points: Vec<i32>,
 }
 
 /// Locks the gate's row; `None` when the key is not in force any more.
@@ -31,8 +33,10 @@ pub async fn lock(
     let context = || format!("cannot read the journal's mark of gate {gate_id}");
     let statement = connection
         .prepare_cached(
-            "SELECT journal_epoch, journal_seq, journal_hash, quarantine_reason FROM gates \
-             WHERE gate_id = $1 AND kid = $2 AND state = 'enrolled' FOR NO KEY UPDATE",
+            "SELECT journal_epoch, journal_seq, journal_hash, quarantine_reason, \
+                 ARRAY(SELECT access_point_id FROM access_points JOIN doors USING (door_id) \
+                     WHERE doors.gate_id = gates.gate_id) \
+             FROM gates WHERE gate_id = $1 AND kid = $2 AND state = 'enrolled' FOR NO KEY UPDATE",
         )
         .await
         .with_context(context)?;
@@ -57,10 +61,12 @@ pub async fn lock(
             hash: hash.map_or(start.hash, Digest),
         },
         quarantine: row.get(3),
+        access_points: row.get(4),
     }))
 }
 
-/// Moves the mark; the row is locked.
+/// Moves the mark, and keeps the signed head if it stands there: the newest that the records bear
+/// out. The row is locked.
 ///
 /// # Errors
 /// When the database fails.
@@ -68,43 +74,22 @@ pub async fn advance(
     connection: &Connection,
     gate_id: GateId,
     state: &ChainState,
+    head: Option<&[u8]>,
 ) -> anyhow::Result<()> {
     let context = || format!("cannot move the journal's mark of gate {gate_id}");
     let (epoch, seq) = columns(state.position)?;
     let statement = connection
         .prepare_cached(
-            "UPDATE gates SET journal_epoch = $2, journal_seq = $3, journal_hash = $4 WHERE gate_id = $1",
+            "UPDATE gates SET journal_epoch = $2, journal_seq = $3, journal_hash = $4, \
+                 journal_head = COALESCE($5, journal_head), \
+                 journal_head_seq = CASE WHEN $5 IS NULL THEN journal_head_seq ELSE $3 END \
+             WHERE gate_id = $1",
         )
         .await
         .with_context(context)?;
     let hash = state.hash.0.as_slice();
     connection
-        .execute(&statement, &[&gate_id, &epoch, &seq, &hash])
-        .await
-        .with_context(context)?;
-    Ok(())
-}
-
-/// Keeps the newest signed head that the records bear out; the row is locked.
-///
-/// # Errors
-/// When the database fails.
-pub async fn keep_head(
-    connection: &Connection,
-    gate_id: GateId,
-    seq: u64,
-    head: &[u8],
-) -> anyhow::Result<()> {
-    let context = || format!("cannot keep the journal's head of gate {gate_id}");
-    let seq = i64::try_from(seq).with_context(context)?;
-    let statement = connection
-        .prepare_cached(
-            "UPDATE gates SET journal_head_seq = $2, journal_head = $3 WHERE gate_id = $1",
-        )
-        .await
-        .with_context(context)?;
-    connection
-        .execute(&statement, &[&gate_id, &seq, &head])
+        .execute(&statement, &[&gate_id, &epoch, &seq, &hash, &head])
         .await
         .with_context(context)?;
     Ok(())

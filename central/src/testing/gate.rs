@@ -183,6 +183,25 @@ impl TestCentral {
         transaction.commit().await.expect("committed");
     }
 
+    /// The same site at another gate of the school, which has no doors.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub async fn another_gate(&self, site: &Site) -> Site {
+        let made = self
+            .post(
+                &format!("{}/gates", site.school),
+                json!({"name": "Library"}),
+            )
+            .await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        let gate_id = made.json["gate_id"].as_str().and_then(|id| id.parse().ok());
+        Site {
+            gate_id: gate_id.expect("an id"),
+            ..site.clone()
+        }
+    }
+
     /// Makes a claim for a site's gate.
     ///
     /// # Panics
