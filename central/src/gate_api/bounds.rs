@@ -14,10 +14,11 @@ use crate::{ids::GateId, instant::UtcInstant};
 
 /// Requests whose bodies are in memory: 256 MiB at worst.
 const ADMITTED_MAX: usize = 256;
-/// Batches that are taken in at once: half of the database's connections are left to the rest.
-const INGESTS_MAX: usize = 8;
+/// Batches that are taken in at once. With heads and documents this leaves a quarter of the
+/// database's connections to the rest.
+const INGESTS_MAX: usize = 6;
 /// Heads that are made at once; each holds a database connection while the signer signs.
-const HEADS_MAX: usize = 6;
+const HEADS_MAX: usize = 4;
 /// Documents that are read and compared at once: each may have 10 MiB.
 const DOCUMENTS_MAX: usize = 2;
 /// Requests of strangers: enrolment and time.
