@@ -11,7 +11,7 @@ use crate::{
     gate_api::Traffic,
     issuing::IssuingSigner,
     metrics::Metrics,
-    publishing::Publisher,
+    publishing::{Publisher, RostersDue},
     randomness::Randomness,
     shutdown::Shutdown,
     signers::StatementSigner,
@@ -37,6 +37,8 @@ pub struct App {
     pub public_url: String,
     /// Word for gates that wait.
     pub changes: Changes,
+    /// Word that rosters are behind.
+    pub rosters: RostersDue,
     /// What gates are at.
     pub gates: Traffic,
     /// The time.
@@ -60,6 +62,7 @@ impl App {
             statements: self.statements.clone(),
             clock: self.clock.clone(),
             changes: self.changes.clone(),
+            rosters: self.rosters.clone(),
         }
     }
 }

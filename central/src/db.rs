@@ -5,6 +5,7 @@ pub mod access_levels;
 pub mod access_points;
 pub mod admin_tokens;
 pub mod areas;
+pub mod behind;
 pub mod doors;
 pub mod gate_claims;
 pub mod gate_counters;

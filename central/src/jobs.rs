@@ -3,6 +3,7 @@
 
 mod prune_idempotency_keys;
 mod publish_behind;
+mod publish_rosters;
 mod warn_of_expiry;
 
 use std::time::Duration;
@@ -33,6 +34,7 @@ pub fn start(app: &SharedApp) -> JoinSet<()> {
             move || publish_behind::run(app.clone())
         },
     ));
+    jobs.spawn(publish_rosters::run(app.clone()));
     jobs.spawn(repeat(
         "warn before the trust list expires",
         warn_of_expiry::EVERY,

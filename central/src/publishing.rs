@@ -14,6 +14,7 @@ pub mod trust;
 
 pub use after_change::after_change;
 pub use catch_up::Which;
+pub use roster::RostersDue;
 
 use anyhow::Context;
 use shared::{
@@ -32,6 +33,7 @@ use crate::{
     db::{
         Db, Transaction,
         publications::{self, NewDocument, Place, Published},
+        signed_documents::{self, Subject},
     },
     ids::SchoolId,
     instant::UtcInstant,
@@ -60,12 +62,14 @@ pub struct Publisher {
     pub clock: Clock,
     /// Wakes long polls.
     pub changes: Changes,
+    /// Has rosters be published before long.
+    pub rosters: RostersDue,
 }
 
 /// Where a statement goes, who is told, and how many are kept.
 #[derive(Clone, Copy, Debug)]
-struct Target<'a> {
-    subject: &'a [u8],
+struct Target {
+    subject: Subject,
     school_id: SchoolId,
     change: Change,
     kept: i64,
@@ -86,7 +90,7 @@ impl Publisher {
     async fn publish<T: Statement>(
         &self,
         transaction: &Transaction,
-        target: Target<'_>,
+        target: Target,
         make: impl Fn(Header) -> T,
     ) -> anyhow::Result<Outcome> {
         let place = Place {
@@ -94,7 +98,7 @@ impl Publisher {
             subject: target.subject,
         };
         let now = self.clock.now();
-        let epoch = publications::epoch(transaction).await?;
+        let epoch = signed_documents::epoch(transaction).await?;
         let newest = publications::newest(transaction, place).await?;
         let of_epoch = newest.filter(|newest| newest.number.epoch == epoch);
         if let Some(newest) = &of_epoch {
@@ -152,7 +156,7 @@ fn header(number: DocumentNumber, now: UtcInstant, lifetime_s: u64) -> Header {
 /// Stores a signed document.
 async fn store(
     transaction: &Transaction,
-    place: Place<'_>,
+    place: Place,
     school_id: Option<SchoolId>,
     header: Header,
     document: &[u8],

@@ -1,6 +1,7 @@
 //! For tests alone, here and in other packages: a fresh database for each test, and a whole
 //! central over one without a port.
 
+mod documents;
 mod gate;
 pub mod keys;
 
@@ -36,6 +37,7 @@ use crate::{
     issuing::IssuingSigner,
     keys::sealing::KeyEncryptionKey,
     metrics::Metrics,
+    publishing::RostersDue,
     randomness::{Randomness, SeededRandomness},
     router::router,
     shutdown::Shutdown,
@@ -167,6 +169,7 @@ pub async fn central() -> TestCentral {
         claims: ClaimsKey::new([3; 32]),
         public_url: "http://central.test".to_owned(),
         changes: Changes::new(),
+        rosters: RostersDue::default(),
         gates: Traffic::default(),
         clock: Clock::Simulated(clock.clone()),
         randomness,

@@ -29,7 +29,7 @@ use crate::{
         migrations::{self, MIGRATIONS},
     },
     keys::credentials::{Credential, Credentials},
-    publishing::{Publisher, Which},
+    publishing::{Publisher, RostersDue, Which},
     signers::StatementSigner,
 };
 
@@ -196,6 +196,7 @@ impl Work {
             statements: StatementSigner::here(seals, self.db.clone()),
             clock: Clock::System,
             changes: Changes::new(),
+            rosters: RostersDue::default(),
         }))
     }
 }

@@ -1,21 +1,22 @@
 //! Table `passes`: what was issued, and the state of each.
 
+mod issue;
+mod roster;
+
+pub use issue::{Columns, Template, insert};
+pub use roster::{RosterRow, roster_rows};
+
 use std::{fmt, str::FromStr};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
-use shared::{
-    ids::{HolderNumber, PassDigest, Serial},
-    keys::PublicKey,
-    pass::HolderKind as WireKind,
-    status_list::StatusSets,
-};
+use shared::{pass::HolderKind as WireKind, status_list::StatusSets};
 use tokio_postgres::Row;
 use utoipa::ToSchema;
 
 use super::{Connection, Word};
 use crate::{
-    ids::{AccessLevelId, GateId, Kid, NoKid, SchoolId, StudentId},
+    ids::{AccessLevelId, Kid, NoKid, SchoolId, StudentId},
     instant::UtcInstant,
     paging::PageRequest,
 };
@@ -183,101 +184,6 @@ fn pass(row: &Row) -> anyhow::Result<Pass> {
     })
 }
 
-/// What all passes of a batch have in common.
-#[derive(Clone, Debug)]
-pub struct Template<'a> {
-    /// The issuer key.
-    pub kid: Kid,
-    /// Its school.
-    pub school_id: SchoolId,
-    /// What kind of people the holders are.
-    pub holder_kind: HolderKind,
-    /// The first instant at which they are good.
-    pub not_before: UtcInstant,
-    /// The first instant at which they are good no more.
-    pub expires_at: UtcInstant,
-    /// How often each may be used; 0 is without limit.
-    pub uses_max: u32,
-    /// Where and when they admit, ascending.
-    pub levels: &'a [AccessLevelId],
-    /// When they were issued.
-    pub created_at: UtcInstant,
-}
-
-/// What each pass of a batch has for itself; all of one length.
-#[derive(Clone, Debug, Default)]
-pub struct Columns {
-    /// Holders.
-    pub student_ids: Vec<Option<StudentId>>,
-    /// Their keys.
-    pub holder_keys: Vec<Option<Vec<u8>>>,
-    /// Signed passes.
-    pub pass_bytes: Vec<Vec<u8>>,
-    /// Their digests.
-    pub digests: Vec<Vec<u8>>,
-}
-
-impl Columns {
-    /// Adds a pass.
-    pub fn push(
-        &mut self,
-        student_id: Option<StudentId>,
-        holder_key: Option<PublicKey>,
-        pass_bytes: Vec<u8>,
-        digest: PassDigest,
-    ) {
-        self.student_ids.push(student_id);
-        self.holder_keys.push(holder_key.map(|key| key.0.to_vec()));
-        self.pass_bytes.push(pass_bytes);
-        self.digests.push(digest.0.to_vec());
-    }
-}
-
-const INSERT: &str = "INSERT INTO passes (kid, serial, school_id, student_id, holder_kind, \
-        not_before, expires_at, uses_max, levels, created_at, holder_key, pass_bytes, digest) \
-    SELECT $1, $2 + place::integer - 1, $3, student_id, $4, $5, $6, $7, $8, $9, holder_key, pass_bytes, digest \
-    FROM unnest($10::uuid[], $11::bytea[], $12::bytea[], $13::bytea[]) WITH ORDINALITY \
-        AS each (student_id, holder_key, pass_bytes, digest, place)";
-
-/// Stores passes with serials from `first_serial` on. COPY is closed to tables behind row-level
-/// security; arrays cost little more.
-///
-/// # Errors
-/// When a serial is taken, or the database fails.
-pub async fn insert(
-    connection: &Connection,
-    template: &Template<'_>,
-    first_serial: i32,
-    columns: &Columns,
-) -> anyhow::Result<()> {
-    let statement = connection
-        .prepare_cached(INSERT)
-        .await
-        .context("cannot store passes")?;
-    connection
-        .execute(
-            &statement,
-            &[
-                &template.kid,
-                &first_serial,
-                &template.school_id,
-                &template.holder_kind.number(),
-                &template.not_before,
-                &template.expires_at,
-                &i64::from(template.uses_max),
-                &template.levels,
-                &template.created_at,
-                &columns.student_ids,
-                &columns.holder_keys,
-                &columns.pass_bytes,
-                &columns.digests,
-            ],
-        )
-        .await
-        .context("cannot store passes")?;
-    Ok(())
-}
-
 /// # Errors
 /// When the database fails.
 pub async fn get(
@@ -424,84 +330,4 @@ pub async fn status_sets(connection: &Connection, kid: Kid) -> anyhow::Result<St
         }
     }
     Ok(sets)
-}
-
-/// The digests of up to `count` passes of a key from a serial on, in order.
-///
-/// # Errors
-/// When the database fails.
-pub async fn digests(
-    connection: &Connection,
-    kid: Kid,
-    first: i32,
-    count: i64,
-) -> anyhow::Result<Vec<PassDigest>> {
-    let rows = connection
-        .query(
-            "SELECT digest FROM passes WHERE kid = $1 AND serial >= $2 ORDER BY serial LIMIT $3",
-            &[&kid, &first, &count],
-        )
-        .await
-        .with_context(|| format!("cannot read the digests of {kid}"))?;
-    let digest = |row: &Row| {
-        let bytes = <[u8; 8]>::try_from(row.get::<_, &[u8]>(0));
-        Ok(PassDigest(bytes.context("a digest has no 8 bytes")?))
-    };
-    rows.iter().map(digest).collect()
-}
-
-/// One pass of a holder who may stand in a roster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RosterRow {
-    /// The holder.
-    pub holder: HolderNumber,
-    /// Their name.
-    pub name: String,
-    /// Their number at the school.
-    pub student_number: String,
-    /// Their language.
-    pub language: String,
-    /// The pass's issuer key.
-    pub kid: Kid,
-    /// The pass's serial.
-    pub serial: Serial,
-}
-
-const ROSTER: &str = "WITH here AS ( \
-        SELECT DISTINCT level FROM access_level_grants \
-            JOIN access_points USING (access_point_id) JOIN doors USING (door_id) \
-        WHERE doors.gate_id = $1 \
-    ), admitted AS ( \
-        SELECT DISTINCT student_id FROM passes \
-        WHERE school_id = (SELECT school_id FROM gates WHERE gate_id = $1) AND student_id IS NOT NULL \
-            AND state <> 'revoked' AND expires_at > $2 AND levels && (SELECT array_agg(level) FROM here) \
-    ) \
-    SELECT holder_number, name, student_number, language, kid, serial \
-    FROM admitted JOIN students USING (student_id) JOIN passes USING (student_id) \
-    WHERE deleted_at IS NULL AND expires_at > $2 \
-    ORDER BY passes.created_at DESC, kid, serial DESC";
-
-/// All passes that have not expired, newest first, of the holders whom one of them may admit at
-/// the gate.
-///
-/// # Errors
-/// When the database fails.
-pub async fn roster_rows(
-    connection: &Connection,
-    gate_id: GateId,
-    now: UtcInstant,
-) -> anyhow::Result<Vec<RosterRow>> {
-    let rows = connection
-        .query(ROSTER, &[&gate_id, &now])
-        .await
-        .with_context(|| format!("cannot read who may pass gate {gate_id}"))?;
-    let row = |row: &Row| RosterRow {
-        holder: HolderNumber(row.get::<_, i32>(0).unsigned_abs()),
-        name: row.get(1),
-        student_number: row.get(2),
-        language: row.get(3),
-        kid: row.get(4),
-        serial: Serial(row.get::<_, i32>(5).unsigned_abs()),
-    };
-    Ok(rows.iter().map(row).collect())
 }

@@ -27,7 +27,6 @@ use crate::{
         signed_documents::{self, Stored, Subject},
     },
     ids::GateId,
-    publishing::Which,
 };
 
 /// A request with its proof, in bytes.
@@ -61,7 +60,8 @@ pub async fn post(
     };
     let answer_proven = store(&app, transaction, &claim, &request, &proven).await?;
     app.changes.wake(Change::School(claim.school_id));
-    publish(&app, &claim).await;
+    // Gates that share an area with it are to know its key.
+    app.publisher().tell_gates(claim.school_id).await;
     Ok(answer(cbor::encode(&answer_proven)))
 }
 
@@ -150,17 +150,6 @@ async fn store(
         "gate {gate_id} is enrolled; both screens show {fingerprint}"
     );
     Ok(answer)
-}
-
-/// So that the gate finds its configuration, and its peers its key, with their next request.
-async fn publish(app: &App, claim: &StoredClaim) {
-    let school_id = claim.school_id;
-    if let Err(error) = app.publisher().catch_up(Which::ChangedIn(school_id)).await {
-        tracing::warn!(
-            school.id = %school_id,
-            "the gates of school {school_id} are not told of the new one yet: {error:#}"
-        );
-    }
 }
 
 /// Above every epoch that is held, so that a replaced box does not fork its predecessor's journal.

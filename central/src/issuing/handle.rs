@@ -38,7 +38,7 @@ pub struct IssuingSigner {
 }
 
 impl IssuingSigner {
-    /// A signer in a process of its own, started with the first request.
+    /// A signer in a process of its own.
     #[must_use]
     pub fn in_process_of_its_own(configuration: &Configuration) -> Self {
         Self::at(Place::Process {

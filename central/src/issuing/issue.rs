@@ -13,9 +13,8 @@ use shared::{
 use super::{BATCH_LEN_MAX, IssuingSigner};
 use crate::{
     db::{
-        Transaction,
+        Transaction, behind,
         passes::{self, Columns, HolderKind, Template},
-        publications,
         signing_keys::{self, SigningKey, Window},
     },
     ids::{AccessLevelId, Kid, SchoolId, StudentId},
@@ -119,7 +118,7 @@ pub async fn issue(
     signer.begin(key.kid.0, key.next_serial).await;
     let chain = sign_and_store(signer, transaction, &key, &stored, &claims, holders).await?;
     signing_keys::extend(transaction, key.kid, key.next_serial + count, chain).await?;
-    publications::count_roster_change(transaction, school_id).await?;
+    behind::count_roster_change(transaction, school_id).await?;
     Ok(Issued {
         kid: key.kid,
         first: key.next_serial,

@@ -8,13 +8,11 @@ use axum::{
     response::Response,
 };
 
-use super::Which;
 use crate::{app::SharedApp, ids::SchoolId};
 
 const SCHOOLS: &str = "/api/v1/schools/";
 
-/// Publishes what is behind in the request's school after a change that succeeded. The change
-/// stands whatever comes of that; what stays behind is published within a minute.
+/// Publishes what is behind in the request's school after a change that succeeded.
 pub async fn after_change(State(app): State<SharedApp>, request: Request, next: Next) -> Response {
     let is_change = ![Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
     let school_id = school_of(request.uri().path());
@@ -22,13 +20,7 @@ pub async fn after_change(State(app): State<SharedApp>, request: Request, next: 
     let Some(school_id) = school_id.filter(|_| is_change && response.status().is_success()) else {
         return response;
     };
-    let publisher = app.publisher();
-    if let Err(error) = publisher.catch_up(Which::ChangedIn(school_id)).await {
-        tracing::warn!(
-            school.id = %school_id,
-            "gates of school {school_id} are not told everything yet: {error:#}"
-        );
-    }
+    app.publisher().tell_gates(school_id).await;
     response
 }
 

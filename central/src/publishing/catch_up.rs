@@ -8,16 +8,18 @@ use shared::{
 
 use super::{Outcome, Publisher, RENEW_BEFORE_S};
 use crate::{
-    db::publications::{self, Lag},
+    db::behind::{self, Lag},
     ids::SchoolId,
 };
 
-/// Whose documents to look at.
+/// Which documents to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// Those of a school that do not hold all changes.
+    /// Lists and configurations of a school that do not hold all changes.
     ChangedIn(SchoolId),
-    /// Those that do not hold all changes or expire before long, of every school.
+    /// Rosters that do not hold all changes, of every school.
+    Rosters,
+    /// Everything that does not hold all changes or expires before long.
     All,
 }
 
@@ -31,19 +33,21 @@ impl Publisher {
         let now = self.clock.now();
         let (school_id, renew) = match which {
             Which::ChangedIn(school_id) => (Some(school_id), None),
+            Which::Rosters => (None, None),
             Which::All => (None, Some(now.plus_seconds(RENEW_BEFORE_S))),
         };
         let transaction = self.db.begin_across_schools().await?;
         let lists = [StatusList::EXTERNAL_DATA, IssuedList::EXTERNAL_DATA];
-        let issuers =
-            publications::issuers_behind(&transaction, school_id, lists, now, renew).await?;
+        let issuers = match which {
+            Which::ChangedIn(_) | Which::All => {
+                behind::issuers(&transaction, school_id, lists, now, renew).await?
+            }
+            Which::Rosters => Vec::new(),
+        };
         let documents = [Configuration::EXTERNAL_DATA, Roster::EXTERNAL_DATA];
-        let gates = publications::gates_behind(&transaction, school_id, documents, renew).await?;
+        let gates = behind::gates(&transaction, school_id, documents, renew).await?;
         transaction.commit().await?;
-        if issuers.is_empty() && gates.is_empty() {
-            return Ok(0);
-        }
-        if !self.statements.has_key().await? {
+        if issuers.is_empty() && gates.is_empty() || !self.statements.has_key().await? {
             return Ok(0);
         }
         let mut tally = Tally::default();
@@ -52,14 +56,26 @@ impl Publisher {
             tally.count(self.status_list(kid).await);
         }
         for gate in gates {
-            if gate.configuration == Lag::Behind {
+            if gate.configuration == Lag::Behind && which != Which::Rosters {
                 tally.count(self.configuration(gate.gate_id).await);
             }
-            if gate.roster == Lag::Behind {
+            if gate.roster == Lag::Behind && !matches!(which, Which::ChangedIn(_)) {
                 tally.count(self.roster(gate.gate_id).await);
             }
         }
         tally.outcome()
+    }
+
+    /// Tells the gates of a school what was just committed there, rosters a moment later. What was
+    /// committed stands whatever comes of this; what stays behind is published within a minute.
+    pub async fn tell_gates(&self, school_id: SchoolId) {
+        if let Err(error) = self.catch_up(Which::ChangedIn(school_id)).await {
+            tracing::warn!(
+                school.id = %school_id,
+                "gates of school {school_id} are not told everything yet: {error:#}"
+            );
+        }
+        self.rosters.publish_soon();
     }
 }
 

@@ -17,10 +17,11 @@ use super::{OTHERS_KEPT, Outcome, Publisher, STATEMENT_LIFETIME_S, Target, offse
 use crate::{
     changes::Change,
     db::{
-        Connection, access_levels, access_points, areas, doors, gate_staff, gates,
+        Connection, access_levels, access_points, areas, behind, doors, gate_staff, gates,
         gates::Gate,
         publications::{self, Place},
         schedules, schools,
+        signed_documents::Subject,
         signing_keys::{self, KeyPurpose, KeyState},
     },
     ids::{GateId, SchoolId},
@@ -60,13 +61,13 @@ impl Publisher {
     pub async fn configuration(&self, gate_id: GateId) -> anyhow::Result<Outcome> {
         self.statements.kid().await?;
         let transaction = self.db.begin_across_schools().await?;
-        let subject = gate_id.0.as_bytes().as_slice();
+        let subject = Subject::Gate(gate_id);
         let place = Place {
             kind: wire::Configuration::EXTERNAL_DATA,
             subject,
         };
         publications::lock(&transaction, place).await?;
-        let Some(versions) = publications::access_versions(&transaction, gate_id).await? else {
+        let Some(versions) = behind::access_versions(&transaction, gate_id).await? else {
             return Ok(Outcome::Unchanged);
         };
         let context = || format!("cannot publish the configuration of gate {gate_id}");
@@ -86,7 +87,7 @@ impl Publisher {
             .publish(&transaction, target, |header| content.assemble(header))
             .await
             .with_context(context)?;
-        publications::note_configuration(&transaction, gate_id, versions.configuration).await?;
+        behind::note_configuration(&transaction, gate_id, versions.configuration).await?;
         self.finish(transaction, target.change, outcome).await
     }
 }
@@ -117,7 +118,7 @@ impl Content {
         let schedules = schedules::read(connection, &named).await?;
         let trust_list = Place {
             kind: TrustList::EXTERNAL_DATA,
-            subject: &[],
+            subject: Subject::Central,
         };
         let trust_list = publications::newest(connection, trust_list)
             .await?
@@ -300,4 +301,189 @@ async fn issuers(
         .collect();
     kids.sort_unstable();
     Ok(kids)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use shared::{configuration::Configuration, keys::Sign as _};
+
+    use super::*;
+    use crate::{
+        keys::PrivateKey,
+        publishing::Which,
+        testing::{TestCentral, keys::central_with_keys},
+    };
+
+    async fn told(central: &TestCentral, gate_id: GateId) -> Configuration {
+        let newest = central.newest(Subject::Gate(gate_id)).await;
+        newest.into_document()
+    }
+
+    /// As enrolment leaves the gate's row.
+    async fn enrol(central: &TestCentral, gate_id: GateId, key: &PrivateKey) {
+        let transaction = central.app.db.begin_across_schools().await.unwrap();
+        transaction
+            .execute(
+                "UPDATE gates SET state = 'enrolled', public_key = $2, kid = $3 WHERE gate_id = $1",
+                &[
+                    &gate_id,
+                    &key.public().0.as_slice(),
+                    &key.kid().0.as_slice(),
+                ],
+            )
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_gate_is_told_what_concerns_it_and_nothing_of_other_gates() {
+        let (central, keys) = central_with_keys().await;
+        let site = central.site().await;
+        let kid = keys.issuer(&central, &site.school).await;
+        let make = async |what: &str, id: &str, body| {
+            let made = central.post(&format!("{}/{what}", site.school), body).await;
+            assert_eq!(made.status, 201, "{}", made.text);
+            made.json[id].clone()
+        };
+        let library = make("gates", "gate_id", json!({"name": "Library"})).await;
+        let door = json!({
+            "gate_id": library, "name": "Door", "kind": "door", "lock_type": "fail_secure",
+            "contact": "present", "passage": "door_contact",
+        });
+        let door = make("doors", "door_id", door).await;
+        let point = json!({"door_id": door, "name": "In", "to_area_id": site.area_id});
+        let point = make("access-points", "access_point_id", point).await;
+        let evenings = make("schedules", "schedule_id", json!({"name": "Evenings"})).await;
+        let grant = |point, schedule| json!({"access_point_id": point, "schedule_id": schedule});
+        let both = [
+            grant(point.clone(), evenings.clone()),
+            grant(json!(site.exit_id), json!(site.schedule_id)),
+        ];
+        make(
+            "access-levels",
+            "level",
+            json!({"name": "Both", "grants": both}),
+        )
+        .await;
+        let there = [grant(point, evenings)];
+        make(
+            "access-levels",
+            "level",
+            json!({"name": "There", "grants": there}),
+        )
+        .await;
+        central.app.publisher().catch_up(Which::All).await.unwrap();
+
+        let told = told(&central, site.gate_id).await;
+        assert_eq!(told.name, "Main gate");
+        let names: Vec<_> = told.access_levels.iter().map(|level| &level.name).collect();
+        assert_eq!(names, ["Students", "Both"]);
+        assert_eq!(told.access_levels[1].grants.len(), 1);
+        assert_eq!(told.schedules.len(), 1);
+        assert_eq!((told.doors.len(), told.access_points.len()), (1, 2));
+        let areas: Vec<_> = told.areas.iter().map(|area| area.name.as_str()).collect();
+        assert_eq!(areas, ["Outside", "Campus"]);
+        assert_eq!(told.issuers, [kid.parse::<crate::ids::Kid>().unwrap().0]);
+        assert_eq!(told.trust_list.n, 2);
+        assert_eq!(told.offsets.zone, "Europe/London");
+        assert_eq!(
+            told.offsets.until,
+            told.header.expires_at.plus(OFFSETS_BEYOND_S)
+        );
+    }
+
+    #[tokio::test]
+    async fn what_changes_nothing_is_not_published_again() {
+        let (central, _) = central_with_keys().await;
+        let site = central.site().await;
+        let number = async || told(&central, site.gate_id).await.header.number.n;
+        let before = number().await;
+        let path = format!("{}/gates/{}", site.school, site.gate_id);
+        let gate = central.get(&path).await.json;
+        let same = json!({"name": gate["name"]});
+        assert_eq!(central.put(&path, same.clone()).await.status, 200);
+        assert_eq!(number().await, before);
+        assert_eq!(
+            central
+                .put(&path, json!({"name": "North gate"}))
+                .await
+                .status,
+            200
+        );
+        assert_eq!(number().await, before + 1);
+        assert_eq!(told(&central, site.gate_id).await.name, "North gate");
+    }
+
+    #[tokio::test]
+    async fn enrolled_gates_that_share_an_area_know_each_others_keys() {
+        let (central, _) = central_with_keys().await;
+        let site = central.site().await;
+        let gates = format!("{}/gates", site.school);
+        let other = central.post(&gates, json!({"name": "Library"})).await.json;
+        let other: GateId = other["gate_id"].as_str().unwrap().parse().unwrap();
+        let door = json!({
+            "gate_id": other, "name": "Door", "kind": "door", "lock_type": "fail_secure",
+            "contact": "absent", "passage": "none",
+        });
+        let door = central
+            .post(&format!("{}/doors", site.school), door)
+            .await
+            .json["door_id"]
+            .clone();
+        let point = json!({"door_id": door, "name": "In", "from_area_id": site.area_id});
+        central
+            .post(&format!("{}/access-points", site.school), point)
+            .await;
+        assert!(told(&central, site.gate_id).await.peers.is_empty());
+        let key = PrivateKey::from_seed(&[21; 32]);
+        enrol(&central, other, &key).await;
+        central.app.publisher().tell_gates(site.school_id).await;
+        let peers = told(&central, site.gate_id).await.peers;
+        assert_eq!(peers.len(), 1);
+        assert_eq!((peers[0].gate, peers[0].key), (other.into(), key.public()));
+    }
+
+    #[tokio::test]
+    async fn a_name_with_more_bytes_than_gates_take_is_cut_and_not_refused() {
+        let (central, _) = central_with_keys().await;
+        let site = central.site().await;
+        let path = format!("{}/gates/{}", site.school, site.gate_id);
+        let long = "門".repeat(200);
+        assert_eq!(central.put(&path, json!({"name": long})).await.status, 200);
+        assert_eq!(told(&central, site.gate_id).await.name, "門".repeat(66));
+    }
+
+    #[tokio::test]
+    async fn another_statement_key_signs_everything_anew() {
+        let (central, keys) = central_with_keys().await;
+        let site = central.site().await;
+        central.app.publisher().catch_up(Which::All).await.unwrap();
+        let signed_by = async || {
+            let newest = central
+                .newest::<Configuration>(Subject::Gate(site.gate_id))
+                .await;
+            newest.signed_by()
+        };
+        let before = signed_by().await;
+        central.clock.advance(std::time::Duration::from_secs(60));
+        keys.make_statement_key(&central).await;
+        keys.publish_trust_list(&central).await;
+        central.app.statements.reload().await.unwrap();
+        central.app.publisher().catch_up(Which::All).await.unwrap();
+        assert_eq!(signed_by().await, before, "it waits for its turn");
+
+        let transaction = central.app.db.begin_across_schools().await.unwrap();
+        let now = central.clock.now();
+        let next = crate::publishing::trust::switch_statement_key(&transaction, now)
+            .await
+            .unwrap()
+            .unwrap();
+        transaction.commit().await.unwrap();
+        central.app.statements.reload().await.unwrap();
+        central.app.publisher().catch_up(Which::All).await.unwrap();
+        assert_eq!(signed_by().await, next.0);
+        assert_ne!(next.0, before);
+    }
 }

@@ -10,7 +10,9 @@ use super::{LISTS_KEPT, Outcome, Publisher, Target};
 use crate::{
     changes::Change,
     db::{
+        behind,
         publications::{self, Place},
+        signed_documents::Subject,
         signing_keys::{self, KeyState},
     },
     ids::Kid,
@@ -26,7 +28,7 @@ impl Publisher {
         let transaction = self.db.begin_across_schools().await?;
         let place = Place {
             kind: IssuedList::EXTERNAL_DATA,
-            subject: &kid.0.0,
+            subject: Subject::Issuer(kid.0),
         };
         publications::lock(&transaction, place).await?;
         let key = signing_keys::get(&transaction, kid)
@@ -41,7 +43,7 @@ impl Publisher {
             KeyState::Open | KeyState::Closed | KeyState::Revoked => Growth::Open,
         };
         let target = Target {
-            subject: &kid.0.0,
+            subject: Subject::Issuer(kid.0),
             school_id,
             change: Change::School(school_id),
             kept: LISTS_KEPT,
@@ -57,7 +59,7 @@ impl Publisher {
             .publish(&transaction, target, make)
             .await
             .with_context(|| format!("cannot publish the issued list of {kid}"))?;
-        publications::note_issued(&transaction, kid, key.next_serial, key.state).await?;
+        behind::note_issued(&transaction, kid, key.next_serial, key.state).await?;
         self.finish(transaction, target.change, outcome).await
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     db::{
         Transaction,
         publications::{self, Place},
+        signed_documents::{self, Subject},
     },
     ids::{GateId, SchoolId},
 };
@@ -38,11 +39,11 @@ impl Publisher {
         let context = || format!("cannot publish an order to gate {gate_id}");
         let place = Place {
             kind: Order::EXTERNAL_DATA,
-            subject: gate_id.0.as_bytes(),
+            subject: Subject::Gate(gate_id),
         };
         publications::lock(transaction, place).await?;
         let now = self.clock.now();
-        let epoch = publications::epoch(transaction).await?;
+        let epoch = signed_documents::epoch(transaction).await?;
         let newest = publications::newest(transaction, place).await?;
         let of_epoch = newest.filter(|newest| newest.number.epoch == epoch);
         let number = DocumentNumber {

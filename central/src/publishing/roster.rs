@@ -1,6 +1,6 @@
 //! The roster of a gate: the holders that its access points may admit, and nobody else.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::Context;
 use shared::{
@@ -9,13 +9,16 @@ use shared::{
     roster::{HOLDERS_PER_GATE, PASSES_PER_HOLDER, Roster, RosterEntry},
     text::{NAME_LIMIT, cut},
 };
+use tokio::sync::Notify;
 
 use super::{OTHERS_KEPT, Outcome, Publisher, Target};
 use crate::{
     changes::Change,
     db::{
+        behind,
         passes::{self, RosterRow},
-        publications::{self, Place, Published},
+        publications::{self, Place},
+        signed_documents::Subject,
     },
     ids::GateId,
     instant::UtcInstant,
@@ -27,6 +30,23 @@ const SMALL_ROSTER_LEN: usize = 256 << 10;
 /// before its holder stands in a roster.
 const LARGE_ROSTER_INTERVAL_S: u64 = 60;
 
+/// Word that rosters are behind; clones share it. A roster may take a hundred times longer to make
+/// than the pass that changed it, so one follows many changes.
+#[derive(Clone, Debug, Default)]
+pub struct RostersDue(Arc<Notify>);
+
+impl RostersDue {
+    /// Has rosters be published before long.
+    pub fn publish_soon(&self) {
+        self.0.notify_one();
+    }
+
+    /// Waits until rosters are to be published.
+    pub async fn wait(&self) {
+        self.0.notified().await;
+    }
+}
+
 impl Publisher {
     /// Publishes a gate's roster, unless it says what the one in force says, or is large and was
     /// published just now: it stays behind then.
@@ -36,18 +56,18 @@ impl Publisher {
     pub async fn roster(&self, gate_id: GateId) -> anyhow::Result<Outcome> {
         self.statements.kid().await?;
         let transaction = self.db.begin_across_schools().await?;
-        let subject = gate_id.0.as_bytes().as_slice();
+        let subject = Subject::Gate(gate_id);
         let place = Place {
             kind: Roster::EXTERNAL_DATA,
             subject,
         };
         publications::lock(&transaction, place).await?;
         let now = self.clock.now();
-        let newest = publications::newest(&transaction, place).await?;
-        if newest.is_some_and(|newest| must_wait(&newest, now)) {
+        let newest = publications::newest_size(&transaction, place).await?;
+        if newest.is_some_and(|newest| must_wait(newest, now)) {
             return Ok(Outcome::Unchanged);
         }
-        let Some(versions) = publications::access_versions(&transaction, gate_id).await? else {
+        let Some(versions) = behind::access_versions(&transaction, gate_id).await? else {
             return Ok(Outcome::Unchanged);
         };
         let rows = passes::roster_rows(&transaction, gate_id, now).await?;
@@ -67,14 +87,13 @@ impl Publisher {
             .publish(&transaction, target, make)
             .await
             .with_context(|| format!("cannot publish the roster of gate {gate_id}"))?;
-        publications::note_roster(&transaction, gate_id, versions.roster).await?;
+        behind::note_roster(&transaction, gate_id, versions.roster).await?;
         self.finish(transaction, target.change, outcome).await
     }
 }
 
-fn must_wait(newest: &Published, now: UtcInstant) -> bool {
-    newest.document.len() > SMALL_ROSTER_LEN
-        && now < newest.made_at.plus_seconds(LARGE_ROSTER_INTERVAL_S)
+fn must_wait((made_at, length): (UtcInstant, usize), now: UtcInstant) -> bool {
+    length > SMALL_ROSTER_LEN && now < made_at.plus_seconds(LARGE_ROSTER_INTERVAL_S)
 }
 
 /// One entry for each holder, with their newest passes. Rows come newest pass first.
@@ -109,4 +128,104 @@ fn holders(rows: Vec<RosterRow>, gate_id: GateId) -> Vec<RosterEntry> {
         entry.passes.sort_unstable();
     }
     holders
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        publishing::Which,
+        testing::{Site, TestCentral, keys::central_with_keys},
+    };
+
+    async fn roster(central: &TestCentral, site: &Site) -> Vec<RosterEntry> {
+        central
+            .app
+            .publisher()
+            .catch_up(Which::Rosters)
+            .await
+            .unwrap();
+        let newest = central.newest::<Roster>(Subject::Gate(site.gate_id)).await;
+        newest.into_document().holders
+    }
+
+    async fn student(central: &TestCentral, site: &Site, number: &str) -> Value {
+        let body = json!({"student_number": number, "name": "Amara Nwosu", "language": "fr"});
+        let made = central
+            .post(&format!("{}/students", site.school), body)
+            .await;
+        made.json["student_id"].clone()
+    }
+
+    async fn pass(central: &TestCentral, site: &Site, student: &Value, levels: &[i64]) -> Value {
+        let body = json!({
+            "student_id": student, "expires_at": "2027-07-31T00:00:00Z", "levels": levels,
+        });
+        let made = central.post(&format!("{}/passes", site.school), body).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        made.json
+    }
+
+    #[tokio::test]
+    async fn a_gate_knows_only_whom_its_access_points_may_admit() {
+        let (central, keys) = central_with_keys().await;
+        let site = central.site().await;
+        keys.issuer(&central, &site.school).await;
+        let elsewhere = json!({"name": "Elsewhere"});
+        let elsewhere = central
+            .post(&format!("{}/access-levels", site.school), elsewhere)
+            .await
+            .json["level"]
+            .as_i64()
+            .unwrap();
+        let [one, two, three] = [
+            student(&central, &site, "1").await,
+            student(&central, &site, "2").await,
+            student(&central, &site, "3").await,
+        ];
+        pass(&central, &site, &one, &[site.level]).await;
+        pass(&central, &site, &one, &[elsewhere]).await;
+        pass(&central, &site, &two, &[elsewhere]).await;
+        let lost = pass(&central, &site, &three, &[site.level]).await;
+        let numbers = |roster: &[RosterEntry]| -> Vec<u32> {
+            roster.iter().map(|entry| entry.holder.0).collect()
+        };
+        let all = roster(&central, &site).await;
+        assert_eq!(numbers(&all), [1, 3]);
+        assert_eq!(all[0].passes.len(), 2, "a lost card is still hers");
+        assert_eq!(all[0].language, "fr");
+        let kid = lost["kid"].as_str().unwrap();
+        let path = format!("{}/passes/{kid}/{}/revoke", site.school, lost["serial"]);
+        assert_eq!(central.post(&path, json!({})).await.status, 200);
+        assert_eq!(numbers(&roster(&central, &site).await), [1]);
+    }
+
+    #[tokio::test]
+    async fn passes_of_a_holder_are_the_newest_sixteen() {
+        let (central, keys) = central_with_keys().await;
+        let site = central.site().await;
+        keys.issuer(&central, &site.school).await;
+        let one = student(&central, &site, "1").await;
+        for _ in 0..PASSES_PER_HOLDER + 2 {
+            central.clock.advance(std::time::Duration::from_secs(1));
+            pass(&central, &site, &one, &[site.level]).await;
+        }
+        let serials: Vec<u32> = roster(&central, &site).await[0]
+            .passes
+            .iter()
+            .map(|pass| pass.serial.0)
+            .collect();
+        assert_eq!(serials, (2..18).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_large_roster_waits_for_more_changes_and_a_small_one_does_not() {
+        let made_at = UtcInstant::from_unix_seconds(1_788_249_600);
+        let large = (made_at, SMALL_ROSTER_LEN + 1);
+        assert!(must_wait(large, made_at.plus_seconds(59)));
+        assert!(!must_wait(large, made_at.plus_seconds(60)));
+        assert!(!must_wait((made_at, SMALL_ROSTER_LEN), made_at));
+    }
 }

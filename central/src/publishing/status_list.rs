@@ -7,8 +7,9 @@ use super::{LISTS_KEPT, Outcome, Publisher, Target};
 use crate::{
     changes::Change,
     db::{
-        passes,
+        behind, passes,
         publications::{self, Place},
+        signed_documents::Subject,
         signing_keys,
     },
     ids::Kid,
@@ -25,7 +26,7 @@ impl Publisher {
         let transaction = self.db.begin_across_schools().await?;
         let place = Place {
             kind: StatusList::EXTERNAL_DATA,
-            subject: &kid.0.0,
+            subject: Subject::Issuer(kid.0),
         };
         publications::lock(&transaction, place).await?;
         // Before the sets: a change in between is published twice and not never.
@@ -37,7 +38,7 @@ impl Publisher {
             .with_context(|| format!("{kid} is no issuer key"))?;
         let sets = passes::status_sets(&transaction, kid).await?;
         let target = Target {
-            subject: &kid.0.0,
+            subject: Subject::Issuer(kid.0),
             school_id,
             change: Change::School(school_id),
             kept: LISTS_KEPT,
@@ -46,7 +47,7 @@ impl Publisher {
             .publish(&transaction, target, |header| sets.to_list(header, kid.0))
             .await
             .with_context(|| format!("cannot publish the status list of {kid}"))?;
-        publications::note_status(&transaction, kid, key.status_version).await?;
+        behind::note_status(&transaction, kid, key.status_version).await?;
         self.finish(transaction, target.change, outcome).await
     }
 }

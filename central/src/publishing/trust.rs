@@ -15,8 +15,9 @@ use super::{STATEMENT_LIFETIME_S, header, store};
 use crate::{
     changes::{self, Change},
     db::{
-        Connection, Transaction,
+        Connection, Transaction, behind,
         publications::{self, Place, Published},
+        signed_documents::{self, Subject},
         signing_keys::{self, KeyPurpose, KeyState, SigningKey},
     },
     ids::{Kid, SchoolId},
@@ -31,13 +32,13 @@ pub const TRUST_LIST_WARN_BEFORE_S: u64 = 60 * Header::DAY_S;
 /// A root set lasts ten years.
 pub const ROOT_SET_LIFETIME_S: u64 = 3652 * Header::DAY_S;
 
-const ROOT_SET: Place<'static> = Place {
+const ROOT_SET: Place = Place {
     kind: RootSet::EXTERNAL_DATA,
-    subject: &[],
+    subject: Subject::Central,
 };
-const TRUST_LIST: Place<'static> = Place {
+const TRUST_LIST: Place = Place {
     kind: TrustList::EXTERNAL_DATA,
-    subject: &[],
+    subject: Subject::Central,
 };
 
 /// The root set in force.
@@ -160,7 +161,7 @@ pub async fn publish_trust_list(
         .collect();
     open_waiting(transaction, &keys, now).await?;
     signing_keys::note_trusted(transaction, &named, now).await?;
-    publications::forget_all(transaction).await?;
+    behind::forget_all(transaction).await?;
     changes::announce(transaction, Change::Everything).await?;
     Ok(list)
 }
@@ -221,7 +222,7 @@ pub async fn switch_statement_key(
         signing_keys::close(transaction, key.kid, now).await?;
     }
     signing_keys::set_state(transaction, next.kid, KeyState::Open).await?;
-    publications::forget_all(transaction).await?;
+    behind::forget_all(transaction).await?;
     changes::announce(transaction, Change::Everything).await?;
     Ok(Some(next.kid))
 }
@@ -287,8 +288,8 @@ fn sorted(mut keys: Vec<IssuerKey>) -> Vec<IssuerKey> {
     keys
 }
 
-async fn next_number(connection: &Connection, place: Place<'_>) -> anyhow::Result<DocumentNumber> {
-    let epoch = publications::epoch(connection).await?;
+async fn next_number(connection: &Connection, place: Place) -> anyhow::Result<DocumentNumber> {
+    let epoch = signed_documents::epoch(connection).await?;
     let newest = publications::newest(connection, place).await?;
     let n = newest
         .filter(|newest| newest.number.epoch == epoch)
@@ -326,6 +327,124 @@ pub async fn freeze(
         signing_keys::promote(transaction, standby, &key).await?;
     }
     // Gates are to hold the lists of the key that issues now.
-    publications::count_configuration_change(transaction, school_id).await?;
+    behind::count_configuration_change(transaction, school_id).await?;
     Ok(Some((school_id, standby)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{TestCentral, keys::central_with_keys};
+
+    async fn set_state(central: &TestCentral, kid: &str, state: KeyState) {
+        let transaction = central.app.db.begin_across_schools().await.unwrap();
+        signing_keys::set_state(&transaction, kid.parse().unwrap(), state)
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_trust_list_names_issuer_keys_with_their_standby_keys_and_says_which_are_revoked() {
+        let (central, keys) = central_with_keys().await;
+        let school = central.school_path().await;
+        let kid = keys.issuer(&central, &school).await;
+        let list = central.trust_list().await.into_document();
+        assert_eq!(list.issuer_keys.len(), 1);
+        assert_eq!(list.issuer_keys[0].state, IssuerKeyState::Active);
+        assert!(list.issuer_keys[0].standby.is_some());
+        assert_eq!(
+            list.header.expires_at.since(list.header.made_at),
+            TRUST_LIST_LIFETIME_S
+        );
+        set_state(&central, &kid, KeyState::Revoked).await;
+        keys.publish_trust_list(&central).await;
+        let list = central.trust_list().await.into_document();
+        assert_eq!(list.issuer_keys[0].state, IssuerKeyState::Revoked);
+        assert_eq!(list.issuer_keys[0].standby, None);
+    }
+
+    #[tokio::test]
+    async fn after_a_freeze_the_standby_key_is_named_for_itself() {
+        let (central, keys) = central_with_keys().await;
+        let school = central.school_path().await;
+        let kid = keys.issuer(&central, &school).await;
+        let before = central.trust_list().await.into_document();
+        let freeze = format!("{school}/issuer-keys/{kid}/freeze");
+        central.post(&freeze, serde_json::json!(null)).await;
+        keys.publish_trust_list(&central).await;
+        let after = central.trust_list().await.into_document();
+        assert_eq!(after.issuer_keys.len(), 2);
+        let standby = before.issuer_keys[0].standby.unwrap();
+        let promoted = after
+            .issuer_keys
+            .iter()
+            .find(|key| key.public_key == standby)
+            .unwrap();
+        assert_eq!(promoted.signing, before.issuer_keys[0].signing);
+        assert_eq!(promoted.verification, before.issuer_keys[0].verification);
+    }
+
+    #[tokio::test]
+    async fn a_statement_key_is_named_as_long_as_statements_of_it_are_good() {
+        let (central, keys) = central_with_keys().await;
+        let named = async || {
+            let list = central.trust_list().await.into_document();
+            list.statement_keys.len()
+        };
+        keys.make_statement_key(&central).await;
+        keys.publish_trust_list(&central).await;
+        assert_eq!(named().await, 2);
+        let transaction = central.app.db.begin_across_schools().await.unwrap();
+        switch_statement_key(&transaction, central.clock.now())
+            .await
+            .unwrap()
+            .unwrap();
+        transaction.commit().await.unwrap();
+        let day = std::time::Duration::from_secs(86_400);
+        for (days, expected) in [(39, 2), (1, 1)] {
+            central.clock.advance(days * day);
+            keys.publish_trust_list(&central).await;
+            assert_eq!(named().await, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_registrar_whom_the_root_set_does_not_name_publishes_nothing() {
+        let (central, _) = central_with_keys().await;
+        let transaction = central.app.db.begin_across_schools().await.unwrap();
+        let stranger = PrivateKey::from_seed(&[99; 32]);
+        let now = central.clock.now();
+        let problem = publish_trust_list(&transaction, &stranger, now)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            problem.contains("does not name the registrar key"),
+            "{problem}"
+        );
+    }
+
+    #[tokio::test]
+    async fn of_two_keys_that_wait_the_newer_one_issues() {
+        let (central, keys) = central_with_keys().await;
+        let school = central.school_path().await;
+        let path = format!("{school}/issuer-keys");
+        for _ in 0..2 {
+            central.clock.advance(std::time::Duration::from_secs(1));
+            central.post(&path, serde_json::json!({})).await;
+        }
+        for _ in 0..2 {
+            keys.publish_trust_list(&central).await;
+            let list = central.get(&path).await.json;
+            let states: Vec<_> = list["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|key| key["state"] != "standby")
+                .map(|key| key["state"].as_str().unwrap().to_owned())
+                .collect();
+            assert_eq!(states, ["closed", "open"]);
+        }
+    }
 }

@@ -76,8 +76,19 @@ struct Owner {
     last_start: Option<Stopwatch>,
 }
 
+impl Place {
+    /// Can a process be started already? Keys may be made beside a running server.
+    fn is_ready(&self) -> bool {
+        match self {
+            Self::Process { key_file, .. } => key_file.exists(),
+            Self::Here(_) => false,
+        }
+    }
+}
+
 impl Link {
-    /// A link to a signer that is started with the first request.
+    /// A link to a signer that is started at once, or with the first request when there is no key
+    /// file yet.
     #[must_use]
     pub fn new(place: Place) -> Self {
         let (jobs, waiting) = mpsc::channel(WAITING_MAX);
@@ -114,6 +125,11 @@ impl Link {
 
 impl Owner {
     async fn run(mut self, mut waiting: mpsc::Receiver<Job>) {
+        if self.place.is_ready()
+            && let Err(error) = self.start().await
+        {
+            tracing::error!(signer = self.name(), "{error:#}");
+        }
         loop {
             let job = tokio::select! {
                 job = waiting.recv() => job,

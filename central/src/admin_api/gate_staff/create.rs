@@ -80,54 +80,50 @@ pub async fn create(
 mod tests {
     use serde_json::json;
     use shared::{
-        cbor, configuration::Configuration, cose::Sign1, document::SignedKind as _,
+        configuration::{Configuration, Staff},
         ids::StaffNumber,
     };
 
     use crate::{
-        db::publications::{self, Place},
+        db::signed_documents::Subject,
         testing::{self, TestCentral, keys::central_with_keys},
     };
 
-    async fn configuration(central: &TestCentral, gate: crate::ids::GateId) -> Configuration {
-        let transaction = central.app.db.begin_across_schools().await.unwrap();
-        let place = Place {
-            kind: Configuration::EXTERNAL_DATA,
-            subject: gate.0.as_bytes(),
-        };
-        let newest = publications::newest(&transaction, place).await.unwrap();
-        let document = newest.expect("a configuration").document;
-        let payload = Sign1::parse(&document).unwrap().payload;
-        cbor::decode_strict(payload, Configuration::LIMIT).unwrap()
+    async fn staff(central: &TestCentral, gate: crate::ids::GateId) -> Vec<Staff> {
+        let newest = central
+            .newest::<Configuration>(Subject::Gate(gate))
+            .await
+            .into_document();
+        newest.staff
     }
 
     #[tokio::test]
     async fn staff_reach_the_gates_with_what_proves_their_pin_and_leave_them() {
         let (central, _) = central_with_keys().await;
         let site = central.site().await;
-        let staff = format!("{}/gate-staff", site.school);
+        let path = format!("{}/gate-staff", site.school);
         let body = json!({"name": "Ms Okafor", "role": "guard", "pin": "314159"});
-        let made = central.post(&staff, body).await;
+        let made = central.post(&path, body).await;
         assert_eq!(made.status, 201, "{}", made.text);
         assert!(!made.text.contains("pin"), "{}", made.text);
         let number = made.json["staff_number"].as_u64().unwrap();
-        let told = configuration(&central, site.gate_id).await.staff;
+        let told = staff(&central, site.gate_id).await;
         assert_eq!(told.len(), 1);
         assert_eq!(u64::from(told[0].number.0), number);
         assert!(told[0].pin_verifier.starts_with("$argon2id$"));
 
-        let one = format!("{staff}/{number}");
+        let one = format!("{path}/{number}");
         let changed = central
             .patch(&one, json!({"role": "supervisor", "pin": "271828"}))
             .await;
         assert_eq!(changed.json["role"], "supervisor", "{}", changed.text);
-        let after = configuration(&central, site.gate_id).await.staff;
+        let after = staff(&central, site.gate_id).await;
         assert_ne!(after[0].pin_verifier, told[0].pin_verifier);
         assert_eq!(after[0].name, "Ms Okafor");
 
         assert_eq!(central.delete(&one).await.status, 204);
-        assert!(configuration(&central, site.gate_id).await.staff.is_empty());
-        assert_eq!(central.get(&staff).await.json["items"], json!([]));
+        assert!(staff(&central, site.gate_id).await.is_empty());
+        assert_eq!(central.get(&path).await.json["items"], json!([]));
         for answer in [
             central.delete(&one).await,
             central.patch(&one, json!({})).await,
@@ -135,7 +131,7 @@ mod tests {
             assert_eq!(answer.json["code"], "gate_staff_not_found");
         }
         let next = json!({"name": "Mr Lind", "role": "technician", "pin": "161803"});
-        let next = central.post(&staff, next).await.json["staff_number"].as_u64();
+        let next = central.post(&path, next).await.json["staff_number"].as_u64();
         assert_ne!(
             next.map(|number| StaffNumber(number as u32)),
             Some(StaffNumber(number as u32))

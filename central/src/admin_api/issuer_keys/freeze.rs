@@ -65,28 +65,17 @@ pub async fn freeze(
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use shared::{
-        cbor,
-        cose::Sign1,
-        document::SignedKind as _,
-        issued_list::{Growth, IssuedList},
-    };
+    use shared::issued_list::{Growth, IssuedList};
 
     use crate::{
-        db::publications::{self, Place},
+        db::signed_documents::Subject,
         testing::{TestCentral, keys::central_with_keys},
     };
 
     async fn issued_list(central: &TestCentral, kid: &str) -> IssuedList {
         let kid: crate::ids::Kid = kid.parse().unwrap();
-        let transaction = central.app.db.begin_across_schools().await.unwrap();
-        let place = Place {
-            kind: IssuedList::EXTERNAL_DATA,
-            subject: &kid.0.0,
-        };
-        let newest = publications::newest(&transaction, place).await.unwrap();
-        let document = newest.expect("a list").document;
-        cbor::decode_strict(Sign1::parse(&document).unwrap().payload, IssuedList::LIMIT).unwrap()
+        let newest = central.newest(Subject::Issuer(kid.0)).await;
+        newest.into_document()
     }
 
     #[tokio::test]

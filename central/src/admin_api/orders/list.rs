@@ -13,7 +13,7 @@ use crate::{
     app::SharedApp,
     db::{
         gates,
-        publications::{self, Place},
+        signed_documents::{self, Subject},
     },
     extract::{Json, Path, Query},
     openapi::{BadRequest, NotFound},
@@ -39,12 +39,16 @@ pub async fn list(
     if gates::get(&transaction, gate_id).await?.is_none() {
         return Err(not_found(gate_id));
     }
-    let place = Place {
-        kind: WireOrder::EXTERNAL_DATA,
-        subject: gate_id.0.as_bytes(),
-    };
     let after = page.after.map(|OrderNumber(number)| number);
-    let found = publications::after(&transaction, place, after, page.sql_limit()).await?;
+    let limit = page.limit as usize + 1;
+    let found = signed_documents::after(
+        &transaction,
+        WireOrder::EXTERNAL_DATA,
+        Subject::Gate(gate_id),
+        after,
+        limit,
+    )
+    .await?;
     let mut orders = Vec::with_capacity(found.len());
     for stored in &found {
         let payload = Sign1::parse(&stored.document)
@@ -53,7 +57,7 @@ pub async fn list(
         let order: WireOrder = cbor::decode_strict(payload, WireOrder::LIMIT)
             .context("a stored order is malformed")?;
         let shown = Order::from_wire(&order).context("a stored order has no form here")?;
-        orders.push((OrderNumber(stored.number), shown));
+        orders.push((OrderNumber(stored.newest.number), shown));
     }
     let page = page.page(orders, |(number, _)| *number);
     Ok(Json(Page {

@@ -12,8 +12,9 @@ use crate::{
     admin_api::schools,
     app::App,
     db::{
+        behind,
         passes::{self, Pass, PassId, PassState},
-        publications, signing_keys,
+        signing_keys,
     },
     ids::SchoolId,
     problem::{Kind, PUBLICATION_DELAYED, Problem},
@@ -141,7 +142,7 @@ async fn change_all(
         signing_keys::count_status_change(&transaction, *kid).await?;
     }
     if !changed_kids.is_empty() {
-        publications::count_roster_change(&transaction, school_id).await?;
+        behind::count_roster_change(&transaction, school_id).await?;
     }
     transaction.commit().await?;
     // Those too that did not change: the request may repeat one whose publication failed.

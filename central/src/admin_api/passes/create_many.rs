@@ -114,17 +114,12 @@ pub async fn create_many(
 mod tests {
     use serde_json::{Value, json};
     use shared::{
-        cbor,
-        cose::Sign1,
-        document::SignedKind as _,
+        ids::{PassDigest, Serial},
         issued_list::{CHAIN_START, IssuedList, extend_chain},
     };
 
     use crate::{
-        db::{
-            passes,
-            publications::{self, Place},
-        },
+        db::{issued_digests, signed_documents::Subject},
         ids::Kid,
         testing::{TestCentral, keys::central_with_keys},
     };
@@ -148,14 +143,8 @@ mod tests {
     }
 
     async fn issued_list(central: &TestCentral, kid: Kid) -> IssuedList {
-        let transaction = central.app.db.begin_across_schools().await.unwrap();
-        let place = Place {
-            kind: IssuedList::EXTERNAL_DATA,
-            subject: &kid.0.0,
-        };
-        let newest = publications::newest(&transaction, place).await.unwrap();
-        let document = newest.expect("a list").document;
-        cbor::decode_strict(Sign1::parse(&document).unwrap().payload, IssuedList::LIMIT).unwrap()
+        let newest = central.newest(Subject::Issuer(kid.0)).await;
+        newest.into_document()
     }
 
     #[tokio::test]
@@ -176,7 +165,13 @@ mod tests {
             body_student(&holders, 2_344)
         );
         let transaction = central.app.db.begin_across_schools().await.unwrap();
-        let digests = passes::digests(&transaction, kid, 0, 10_000).await.unwrap();
+        let digests = issued_digests::read(&transaction, kid.0, (Serial(0), 10_000))
+            .await
+            .unwrap()
+            .unwrap();
+        let digests = digests
+            .chunks(8)
+            .map(|digest| PassDigest(digest.try_into().unwrap()));
         let list = issued_list(&central, kid).await;
         assert_eq!(list.count, 2_345);
         assert_eq!(list.chain, extend_chain(CHAIN_START, digests));

@@ -41,36 +41,25 @@ pub async fn revoke(
 mod tests {
     use serde_json::{Value, json};
     use shared::{
-        cbor,
-        cose::Sign1,
-        document::SignedKind as _,
+        document::Verified,
         ids::Serial,
         status_list::{PassState, StatusBitmaps, StatusDelta, StatusList, StatusSets},
     };
 
     use crate::{
-        db::publications::{self, Place, Published},
+        db::signed_documents::Subject,
         ids::Kid,
         publishing::Which,
         testing::{TestCentral, keys::central_with_keys},
     };
 
-    async fn newest(central: &TestCentral, kid: &str) -> (Published, StatusList) {
+    async fn newest(central: &TestCentral, kid: &str) -> Verified<StatusList> {
         let kid: Kid = kid.parse().unwrap();
-        let transaction = central.app.db.begin_across_schools().await.unwrap();
-        let place = Place {
-            kind: StatusList::EXTERNAL_DATA,
-            subject: &kid.0.0,
-        };
-        let newest = publications::newest(&transaction, place).await.unwrap();
-        let newest = newest.expect("a list");
-        let payload = Sign1::parse(&newest.document).unwrap().payload.to_vec();
-        let list = cbor::decode_strict(&payload, StatusList::LIMIT).unwrap();
-        (newest, list)
+        central.newest(Subject::Issuer(kid.0)).await
     }
 
     async fn sets(central: &TestCentral, kid: &str) -> StatusSets {
-        StatusSets::decode(&newest(central, kid).await.1).unwrap()
+        StatusSets::decode(newest(central, kid).await.document()).unwrap()
     }
 
     async fn with_passes(count: usize) -> (TestCentral, String, String) {
@@ -150,7 +139,7 @@ mod tests {
             central.post(&path, json!({})).await
         };
         assert_eq!(post("revoke").await.status, 200);
-        let (_, list) = newest(&central, &kid).await;
+        let list = newest(&central, &kid).await;
         assert_eq!(post("revoke").await.status, 200);
         for verb in ["reinstate", "suspend"] {
             let refused = post(verb).await;
@@ -159,10 +148,7 @@ mod tests {
                 (409, &json!("pass_is_revoked"))
             );
         }
-        assert_eq!(
-            newest(&central, &kid).await.1.header.number,
-            list.header.number
-        );
+        assert_eq!(newest(&central, &kid).await, list);
     }
 
     #[tokio::test]
@@ -198,30 +184,30 @@ mod tests {
     #[tokio::test]
     async fn a_list_is_renewed_long_before_it_expires() {
         let (central, _, kid) = with_passes(1).await;
-        let (first, _) = newest(&central, &kid).await;
+        let first = newest(&central, &kid).await;
         let publisher = central.app.publisher();
         let day = std::time::Duration::from_secs(86_400);
         central.clock.advance(4 * day);
         publisher.catch_up(Which::All).await.unwrap();
-        assert_eq!(newest(&central, &kid).await.0, first);
+        assert_eq!(newest(&central, &kid).await, first);
         central.clock.advance(2 * day);
         publisher.catch_up(Which::All).await.unwrap();
-        let (second, list) = newest(&central, &kid).await;
-        assert_eq!(second.number.n, first.number.n + 1);
-        assert!(list.header.expires_at.since(list.header.made_at) == 40 * 86_400);
+        let header = newest(&central, &kid).await.document().header;
+        assert_eq!(header.number.n, first.document().header.number.n + 1);
+        assert_eq!(header.expires_at.since(header.made_at), 40 * 86_400);
     }
 
     #[tokio::test]
     async fn a_delta_between_kept_lists_rebuilds_the_newest() {
         let (central, passes, kid) = with_passes(6).await;
-        let (_, old) = newest(&central, &kid).await;
+        let old = newest(&central, &kid).await.into_document();
         for serial in [5, 2] {
             central
                 .post(&format!("{passes}/{kid}/{serial}/revoke"), json!({}))
                 .await;
         }
-        let (new, _) = newest(&central, &kid).await;
-        let delta = StatusDelta::between(&old, &new.document).unwrap();
-        assert_eq!(delta.apply(&old).unwrap(), new.document);
+        let new = newest(&central, &kid).await;
+        let delta = StatusDelta::between(&old, new.bytes()).unwrap();
+        assert_eq!(delta.apply(&old).unwrap(), new.bytes());
     }
 }

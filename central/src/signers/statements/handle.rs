@@ -27,7 +27,7 @@ pub struct StatementSigner {
 }
 
 impl StatementSigner {
-    /// A signer in a process of its own, started with the first statement.
+    /// A signer in a process of its own.
     #[must_use]
     pub fn in_process_of_its_own(configuration: &Configuration, db: Db) -> Self {
         Self::at(
