@@ -60,3 +60,34 @@ const fn header_length(value: u64) -> usize {
         _ => 9,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cose::{sign1_with, tests::TestKey};
+
+    fn parsed(payload: &[u8], protected: Protected) -> bool {
+        let bytes = sign1_with(protected, &TestKey::new(2), LIVE_EXTERNAL_DATA, payload);
+        ParsedProof::parse(&bytes).is_ok()
+    }
+
+    #[test]
+    fn a_proof_has_one_spelling_even_when_its_holder_signs_another() {
+        let time = [0x1a, 0x6b, 0x49, 0xd2, 0x00];
+        let long_time = [0x1b, 0, 0, 0, 0, 0x6b, 0x49, 0xd2, 0x00];
+        let good = [&[0x82, 0x42, 1, 2], &time[..]].concat();
+        assert!(parsed(&good, Protected::Algorithm));
+        for other in [
+            [&[0x98, 0x02, 0x42, 1, 2], &time[..]].concat(),
+            [&[0x82, 0x58, 0x02, 1, 2], &time[..]].concat(),
+            [&[0x82, 0x42, 1, 2], &long_time[..]].concat(),
+            [&[0x9f, 0x42, 1, 2], &time[..], &[0xff]].concat(),
+            [&[0x83, 0x42, 1, 2], &time[..], &[0x00]].concat(),
+            [&good[..], &[0x00]].concat(),
+        ] {
+            assert!(!parsed(&other, Protected::Algorithm), "{other:02x?}");
+        }
+        let kid = TestKey::new(2).public().kid();
+        assert!(!parsed(&good, Protected::Key(kid)), "a header with a kid");
+    }
+}
