@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    sync::LazyLock,
 };
 
 use anyhow::{Context, bail};
@@ -27,11 +28,16 @@ impl Profile {
     }
 }
 
-/// The workspace's root.
+/// The workspace's root: that of the `cargo` which runs this, since a program built in one clone
+/// is taken for fresh in another that shares its target directory.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("xtask lies in the workspace")
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let package = std::env::var_os("CARGO_MANIFEST_DIR")
+            .unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let root = Path::new(&package).parent();
+        root.expect("xtask lies in the workspace").to_owned()
+    });
+    &ROOT
 }
 
 /// Where cargo builds to.
