@@ -37,7 +37,7 @@ use crate::{
     sync::{SyncInput, tls::PinnedKeys, trusted_time::TrustedTime},
     tasks::Tasks,
 };
-use actions::Waiting;
+use actions::{DoorTrouble, Waiting};
 
 /// How long the last records may take to reach the disk when the agent ends.
 const STOP_WITHIN: Duration = Duration::from_millis(1_200);
@@ -129,7 +129,7 @@ pub struct EventLoop {
     /// Commits of the current input that the store did not even take.
     refused_at_once: BTreeSet<CommitToken>,
     /// Doors whose fault was raised, because nobody takes their commands.
-    silent_doors: BTreeSet<DoorId>,
+    silent_doors: BTreeMap<DoorId, DoorTrouble>,
     journal_room: JournalRoom,
     decoder_works: bool,
 }
@@ -180,7 +180,7 @@ impl EventLoop {
             configuration: start.configuration,
             applied_configuration: None,
             refused_at_once: BTreeSet::new(),
-            silent_doors: BTreeSet::new(),
+            silent_doors: BTreeMap::new(),
             journal_room: JournalRoom::Enough,
             decoder_works: true,
         }
@@ -242,7 +242,17 @@ impl EventLoop {
 
     fn next_due(&self) -> Option<Uptime> {
         let core = self.gate.poll_timeout().map(|(at, _)| at);
-        core.into_iter().chain(self.panels.next_idle()).min()
+        let silent_doors = self
+            .silent_doors
+            .values()
+            .filter_map(|trouble| match trouble {
+                DoorTrouble::Busy { look_at } => Some(*look_at),
+                DoorTrouble::NotWired | DoorTrouble::Gone => None,
+            });
+        core.into_iter()
+            .chain(self.panels.next_idle())
+            .chain(silent_doors)
+            .min()
     }
 
     fn handle(&mut self, now: Now, input: Input) {
@@ -258,6 +268,7 @@ impl EventLoop {
             Input::Due => {
                 self.gate.handle_timeout(now);
                 self.end_idle_sessions(now);
+                self.look_at_silent_doors(now);
             }
             Input::StopAsked | Input::TaskFailed(_) => {
                 unreachable!("the loop itself takes these")

@@ -12,12 +12,13 @@ use shared::{
     ids::DoorId,
     keys::sha256,
     panel_api::{PanelAnswer, PanelMessage},
-    time::Now,
+    time::{Now, Uptime},
 };
 use tokio::sync::{mpsc::error::TrySendError, oneshot};
 
 use super::EventLoop;
 use crate::{
+    door_io::COMMANDS_WAITING_MAX,
     panel::PanelId,
     store::{Stamp, thread::StoreRequest},
     sync::NotTaken,
@@ -28,6 +29,20 @@ use crate::{
 pub(super) struct Waiting {
     pub(super) commits: BTreeSet<CommitToken>,
     pub(super) who: Whom,
+}
+
+/// How long until a door that took no commands is looked at again, in ms.
+const SILENT_DOOR_LOOK_MS: u64 = 500;
+
+/// Why a door gets no commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DoorTrouble {
+    /// The agent's configuration does not name it.
+    NotWired,
+    /// Its driver does not take them, and it is to be seen then whether it does again.
+    Busy { look_at: Uptime },
+    /// Its driver has ended.
+    Gone,
 }
 
 /// Who waits.
@@ -163,21 +178,65 @@ impl EventLoop {
         }
     }
 
+    /// Hands a command to a door's driver. Lamps give way to the lock: half of the places are for
+    /// commands that move it, however many people are refused at a time.
     fn command(&mut self, now: Now, door: DoorId, command: DoorCommand) {
-        let problem = match self.outputs.doors.get(&door) {
-            None => "is not wired: add it to [[doors]] of the agent's configuration",
-            Some(commands) => match commands.try_send(command) {
-                Ok(()) => return,
-                Err(TrySendError::Full(_)) => "takes no commands",
-                Err(TrySendError::Closed(_)) => "has no driver any more",
-            },
+        let trouble = match self.outputs.doors.get(&door) {
+            None => DoorTrouble::NotWired,
+            Some(commands) => {
+                let is_signal = matches!(command, DoorCommand::Signal(_));
+                if is_signal && commands.capacity() <= COMMANDS_WAITING_MAX / 2 {
+                    return;
+                }
+                match commands.try_send(command) {
+                    Ok(()) => return,
+                    Err(TrySendError::Full(_)) => DoorTrouble::Busy {
+                        look_at: now.uptime.plus_ms(SILENT_DOOR_LOOK_MS),
+                    },
+                    Err(TrySendError::Closed(_)) => DoorTrouble::Gone,
+                }
+            }
         };
-        if self.silent_doors.insert(door) {
+        let problem = match trouble {
+            DoorTrouble::NotWired => {
+                "is not wired: add it to [[doors]] of the agent's configuration"
+            }
+            DoorTrouble::Busy { .. } => "takes no commands",
+            DoorTrouble::Gone => "has no driver any more",
+        };
+        if self.silent_doors.insert(door, trouble).is_none() {
             tracing::error!(door.id = door.0, "door {door} {problem}");
             self.gate
                 .handle_fault(now, &format!("door {door}"), Some(problem.into()));
             self.gate
                 .handle_door_input(now, door, DoorInput::FaultRaised);
+        }
+    }
+
+    /// A driver that has taken all its commands drives again; the core tells it anew what shall
+    /// hold, since a command was lost.
+    pub(super) fn look_at_silent_doors(&mut self, now: Now) {
+        let mut heard = Vec::new();
+        for (door, trouble) in &mut self.silent_doors {
+            let DoorTrouble::Busy { look_at } = trouble else {
+                continue;
+            };
+            if *look_at > now.uptime {
+                continue;
+            }
+            let commands = self.outputs.doors.get(door);
+            if commands.is_some_and(|commands| commands.capacity() == COMMANDS_WAITING_MAX) {
+                heard.push(*door);
+            } else {
+                *look_at = now.uptime.plus_ms(SILENT_DOOR_LOOK_MS);
+            }
+        }
+        for door in heard {
+            self.silent_doors.remove(&door);
+            tracing::info!(door.id = door.0, "door {door} takes commands again");
+            self.gate.handle_fault(now, &format!("door {door}"), None);
+            self.gate
+                .handle_door_input(now, door, DoorInput::FaultEnded);
         }
     }
 

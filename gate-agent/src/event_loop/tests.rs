@@ -5,13 +5,14 @@ pub(crate) mod rig;
 
 use std::time::Duration;
 
+use gate_core::input::DoorInput;
 use shared::{
     decision::{Decision, DenyReason},
     gate_api::DocumentName,
     ids::ScanId,
     journal::{DoorEvent, Event, GuardAction, PassageOutcome},
     order::OrderAction,
-    panel_api::{Link, LockState, PanelAnswer, PanelAsk, PanelMessage},
+    panel_api::{Link, LockState, PanelAnswer, PanelAsk, PanelMessage, PanelState},
 };
 
 use super::*;
@@ -19,7 +20,7 @@ use crate::{
     store::journal::JournalLimits,
     sync::{SignedInput, SyncAsk},
 };
-use rig::{ENTRY, EXIT, GUARD, PIN, Rig, SUPERVISOR, TURNSTILE};
+use rig::{Driver, ENTRY, EXIT, GUARD, PIN, Rig, SUPERVISOR, TURNSTILE};
 
 #[tokio::test]
 async fn a_valid_pass_is_recorded_and_only_then_is_the_door_released() {
@@ -238,12 +239,56 @@ async fn a_door_that_is_not_wired_is_a_fault_and_a_silent_sync_is_no_trouble() {
     rig.stop().await;
 }
 
+/// Lamps of people who are refused must not use up the places of commands that move the lock.
+#[tokio::test]
+async fn people_refused_while_a_driver_is_slow_do_not_silence_the_door() {
+    let mut rig = Rig::start().await;
+    let pass = rig.authority.issue(&rig.authority.claims(&[1]));
+    rig.pull_everything().await;
+    rig.driver(Driver::Hangs);
+    for n in 0..40 {
+        rig.show(EXIT, &format!("a poster, {n}")).await;
+        rig.show(ENTRY, &format!("another poster, {n}")).await;
+    }
+    rig.show(ENTRY, &pass.text()).await;
+    assert_eq!(rig.decided().await.decision, Decision::Grant);
+    assert!(!is_silent(&rig.state().await));
+    rig.driver(Driver::Drives);
+    assert_eq!(rig.passage().await.1, PassageOutcome::Taken);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_driver_that_hangs_is_a_fault_until_it_drives_again() {
+    let mut rig = Rig::start().await;
+    let pass = rig.authority.issue(&rig.authority.claims(&[1]));
+    rig.pull_everything().await;
+    rig.driver(Driver::Hangs);
+    while !is_silent(&rig.state().await) {
+        rig.sensor(TURNSTILE, DoorInput::RequestToExit).await;
+    }
+    rig.show(ENTRY, &pass.text()).await;
+    let decided = rig.decided().await;
+    assert_eq!(decided.decision, Decision::Deny(DenyReason::GateFault));
+    rig.driver(Driver::Drives);
+    while is_silent(&rig.state().await) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    rig.show(ENTRY, &pass.text()).await;
+    assert_eq!(rig.decided().await.decision, Decision::Grant);
+    rig.stop().await;
+}
+
+fn is_silent(state: &PanelState) -> bool {
+    let mut faults = state.faults.iter();
+    faults.any(|fault| fault.contains("takes no commands"))
+}
+
 #[tokio::test]
 async fn a_door_forced_open_is_an_urgent_record_and_an_alarm() {
     let mut rig = Rig::start().await;
     rig.pull_everything().await;
-    rig.sensor(TURNSTILE, gate_core::input::DoorInput::TamperRaised)
-        .await;
+    rig.sensor(TURNSTILE, DoorInput::TamperRaised).await;
     rig.heard(|message| match message {
         PanelMessage::State(state) => state
             .doors

@@ -60,6 +60,13 @@ pub(crate) struct Bench {
     pub(crate) authority: Authority,
 }
 
+/// Does the door's driver take commands?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Driver {
+    Drives,
+    Hangs,
+}
+
 /// A running agent, but for its reader, panel and network.
 pub(crate) struct Rig {
     bench: Bench,
@@ -75,6 +82,7 @@ pub(crate) struct Rig {
     sensors: mpsc::Sender<SensorChange>,
     panels: mpsc::Sender<PanelEvent>,
     messages: mpsc::Receiver<Vec<u8>>,
+    driver: watch::Sender<Driver>,
     stop: watch::Sender<bool>,
     task: JoinHandle<anyhow::Result<()>>,
     requests: u32,
@@ -146,6 +154,11 @@ impl Rig {
             .send(SensorChange { door, input })
             .await
             .unwrap();
+    }
+
+    /// Has the door's driver hang, or drive again.
+    pub(crate) fn driver(&self, driver: Driver) {
+        self.driver.send_replace(driver);
     }
 
     pub(crate) async fn tell(&self, input: SyncInput) {
@@ -310,7 +323,8 @@ impl Bench {
         let now = clock.now();
         let gate = Gate::start(now, core_input(&loaded)).unwrap();
         let (sensors, doors) = mpsc::channel(8);
-        let (commands, orders) = mpsc::channel(COMMANDS_WAITING_MAX);
+        let (commands, given) = mpsc::channel(COMMANDS_WAITING_MAX);
+        let (driver, hand_on) = hanging_now_and_then(given);
         let door = SimulatedDoor {
             opens_after_ms: 20,
             open_for_ms: 20,
@@ -323,7 +337,7 @@ impl Bench {
             config: DoorIoConfig::Simulated(door),
             clock: clock.machine(),
         };
-        tasks.watch_orderly("door", door.run(orders, sensors.clone()));
+        tasks.watch_orderly("door", door.run(hand_on, sensors.clone()));
         let (frames, read) = mpsc::channel(8);
         let (panels, events) = mpsc::channel(8);
         let (sync, inputs) = mpsc::channel(8);
@@ -373,6 +387,7 @@ impl Bench {
             sensors,
             panels,
             messages,
+            driver,
             stop,
             task,
             requests: 0,
@@ -407,6 +422,35 @@ impl Bench {
             .filter(|line| line.contains("released"))
             .count()
     }
+}
+
+/// Hands commands on while the driver drives.
+fn hanging_now_and_then(
+    mut given: mpsc::Receiver<DoorCommand>,
+) -> (watch::Sender<Driver>, mpsc::Receiver<DoorCommand>) {
+    let (driver, mut watched) = watch::channel(Driver::Drives);
+    let (hand_on, orders) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while watched
+            .wait_for(|driver| *driver == Driver::Drives)
+            .await
+            .is_ok()
+        {
+            let Some(command) = given.recv().await else {
+                return;
+            };
+            if hand_on.send(command).await.is_err() {
+                return;
+            }
+        }
+        // The rig has gone; its agent may still lock the door.
+        while let Some(command) = given.recv().await {
+            if hand_on.send(command).await.is_err() {
+                return;
+            }
+        }
+    });
+    (driver, orders)
 }
 
 fn pin_verifier() -> String {
