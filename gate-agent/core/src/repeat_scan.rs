@@ -67,7 +67,7 @@ impl RepeatScan {
         let is_uninterrupted = end == PresentationEnd::MoreFramesFollow
             && taken_at.since_ms(shown.last_read) <= UNINTERRUPTED_MS;
         let is_within = taken_at.since_ms(shown.decided_at) < repeat_scan_ms;
-        if !is_uninterrupted && !is_within {
+        if !is_uninterrupted && (!is_within || shown.is_of_a_fault()) {
             return Read::New;
         }
         shown.last_read = shown.last_read.max(taken_at);
@@ -95,6 +95,11 @@ impl RepeatScan {
 }
 
 impl Shown {
+    /// The gate's own fault says nothing of the pass: whoever shows it again is decided anew.
+    fn is_of_a_fault(&self) -> bool {
+        self.decided.decision == Decision::Deny(DenyReason::GateFault)
+    }
+
     /// A pass that was denied for its proof and now comes with another proof is a new scan: the
     /// holder did what the screen asked for.
     fn is_answered_by(&self, presentation: Presentation) -> bool {
@@ -214,5 +219,25 @@ mod tests {
         assert_eq!(reads(&mut repeat, 10_200, PASS, live(9)), Read::New);
         let mut repeat = after(Decision::Deny(DenyReason::PassRevoked), live(5));
         assert_eq!(reads(&mut repeat, 10_200, PASS, live(9)), Read::GoesOn);
+    }
+
+    #[test]
+    fn a_pass_denied_by_a_fault_is_decided_anew_when_it_is_shown_again() {
+        let read = |decision, end| {
+            let mut repeat = RepeatScan::default();
+            let now = Now {
+                utc: UtcSeconds(0),
+                uptime: Uptime(1_000),
+            };
+            repeat.decided(now, decided(decision), Presentation::Static);
+            repeat.read(Uptime(1_500), PASS, Presentation::Static, end, 5_000)
+        };
+        let fault = Decision::Deny(DenyReason::GateFault);
+        let shown_again = PresentationEnd::SourceHasNoMoreFrames;
+        assert_eq!(read(fault, shown_again), Read::New);
+        let still_held_up = PresentationEnd::MoreFramesFollow;
+        assert_eq!(read(fault, still_held_up), Read::GoesOn);
+        let revoked = Decision::Deny(DenyReason::PassRevoked);
+        assert!(matches!(read(revoked, shown_again), Read::Again(_)));
     }
 }
