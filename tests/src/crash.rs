@@ -125,10 +125,10 @@ async fn kill_at(outpost: &mut Outpost, moment: Moment) -> anyhow::Result<()> {
             return Ok(());
         }
         Moment::AtTheRelease => {
-            let before = releases(outpost)?;
+            let before = outpost.releases()?;
             let stopwatch = Stopwatch::start();
             // It may be denied, and then there is no release to wait for.
-            while releases(outpost)? == before && stopwatch.elapsed() < Duration::from_millis(80) {
+            while outpost.releases()? == before && stopwatch.elapsed() < Duration::from_millis(80) {
                 tokio::time::sleep(Duration::from_micros(200)).await;
             }
         }
@@ -143,14 +143,6 @@ fn hold_database(outpost: &Outpost) -> anyhow::Result<Connection> {
     connection.busy_timeout(clock::PATIENCE)?;
     connection.execute_batch("BEGIN IMMEDIATE")?;
     Ok(connection)
-}
-
-fn releases(outpost: &Outpost) -> anyhow::Result<usize> {
-    let changes = outpost.gate.relay_changes(TURNSTILE)?;
-    Ok(changes
-        .iter()
-        .filter(|change| change.relay == Relay::Released)
-        .count())
 }
 
 fn compare(outpost: &Outpost, heard: &[ScanId], kills: u32) -> anyhow::Result<Outcome> {

@@ -180,9 +180,10 @@ async fn refuse_wrong_dates(
         return NotThisMessage.into_response();
     };
     let refusal = {
-        let papers = counter.papers();
+        let papers = &mut *counter.papers();
         let utc = papers.desk.utc();
         (utc.0.abs_diff(parameters.created.0) > DATE_TOLERANCE_S).then(|| {
+            papers.shelf.dates_refused += 1;
             let nonce = match papers.shelf.time {
                 TimeBinding::ThisRequest => parameters.nonce,
                 TimeBinding::OtherRequest => [9; 16],

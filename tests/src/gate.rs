@@ -1,6 +1,7 @@
 //! The real `gate-agent` program on a simulated box: set up, enrolled, started, killed, started
 //! again; its clock moved, its doors watched.
 
+mod disk;
 mod door;
 mod setup;
 mod store;
@@ -25,6 +26,7 @@ use crate::{
     program::{self, Running},
 };
 
+pub use disk::Unshare;
 pub use door::{Relay, RelayChange};
 pub use setup::{DoorWiring, ReaderWiring, Sensors, Source, Wiring};
 pub use store::KeptRecord;
@@ -68,8 +70,11 @@ impl Gate {
     ///
     /// # Errors
     /// When it is refused.
-    pub fn enrol(&self, claim: &str) -> anyhow::Result<String> {
-        program::output(&mut self.command(&["enrol", claim])?)
+    pub async fn enrol(&self, claim: &str) -> anyhow::Result<String> {
+        let mut command = self.command(&["enrol", claim])?;
+        // Central, or the link to it, may live in this very thread.
+        tokio::task::spawn_blocking(move || program::output(&mut command))
+            .await?
             .with_context(|| format!("{} cannot enrol", self.name))
     }
 
@@ -78,7 +83,27 @@ impl Gate {
     /// # Errors
     /// When it ends or never answers.
     pub async fn start(&mut self) -> anyhow::Result<Panel> {
-        let running = Running::start(&self.name, &mut self.command(&["run"])?, &self.log_path())?;
+        let command = self.command(&["run"])?;
+        self.start_as(command).await
+    }
+
+    /// Enrols and starts the agent with its state on a disk that a shell script mounts.
+    ///
+    /// # Errors
+    /// When it ends or never answers.
+    pub async fn start_on_a_disk(
+        &mut self,
+        unshare: Unshare,
+        script: &str,
+        claim: &str,
+    ) -> anyhow::Result<Panel> {
+        let agent = self.command(&[])?;
+        let command = disk::command(unshare, script, &self.state_directory(), &agent, claim);
+        self.start_as(command).await
+    }
+
+    async fn start_as(&mut self, mut command: Command) -> anyhow::Result<Panel> {
+        let running = Running::start(&self.name, &mut command, &self.log_path())?;
         let running = self.running.insert(running);
         let socket = setup::panel_socket(&self.directory);
         let stopwatch = Stopwatch::start();
@@ -92,6 +117,19 @@ impl Gate {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// The directory of its state as the running agent sees it, when it has a disk of its own.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn disk(&mut self) -> anyhow::Result<PathBuf> {
+        let state = self.state_directory();
+        let id = self.running()?.id();
+        let below_root = state
+            .strip_prefix("/")
+            .context("a box has an absolute path")?;
+        Ok(PathBuf::from(format!("/proc/{id}/root")).join(below_root))
     }
 
     /// Kills it as a power cut would.

@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod authority;
 pub mod bench;
+pub mod campus;
 pub mod central;
 pub mod clock;
 pub mod crash;

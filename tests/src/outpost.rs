@@ -5,23 +5,25 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, bail, ensure};
 use shared::{
-    decision::FreshnessStep,
+    decision::{Decision, FreshnessStep},
     ids::DoorId,
     issued_list::Growth,
-    journal::{Event, PublicPart, SyncEvent},
+    journal::{Event, PassageOutcome, PublicPart, SyncEvent},
     panel_api::Link,
 };
 
 use crate::{
     clock::{self, PATIENCE, Stopwatch},
     false_central::{ENTRY, EXIT, FalseCentral, Papers},
-    gate::{DoorWiring, Gate, ReaderWiring, Sensors, Source, Wiring},
-    panel::Panel,
+    gate::{DoorWiring, Gate, ReaderWiring, Relay, Sensors, Source, Unshare, Wiring},
+    panel::{Panel, Seen},
     scratch::Scratch,
 };
 
 /// The turnstile.
 pub const TURNSTILE: DoorId = DoorId(1);
+/// From the release of the turnstile until somebody has gone through, in ms.
+const TURN_MS: u32 = 320;
 
 /// Gate and central.
 pub struct Outpost {
@@ -53,16 +55,9 @@ impl Outpost {
         passes: usize,
         prepare: impl FnOnce(&mut Papers),
     ) -> anyhow::Result<Self> {
-        let scratch = Scratch::new()?;
-        let central = FalseCentral::start().await?;
-        let passes = central.change(|papers| {
-            let passes = (0..passes).map(|_| papers.desk.issue(None)).collect();
-            papers.shelf.issued_list = papers.desk.issued_list(Growth::Open);
-            prepare(papers);
-            passes
-        });
+        let (scratch, central, passes) = Self::prepared(passes, prepare).await?;
         let mut gate = Gate::set_up("gate", &scratch.directory("gate")?, &wiring())?;
-        gate.enrol(&central.claim())?;
+        gate.enrol(&central.claim()).await?;
         let panel = gate.start().await?;
         let mut outpost = Self {
             central,
@@ -73,6 +68,67 @@ impl Outpost {
         };
         outpost.up_to_date().await?;
         Ok(outpost)
+    }
+
+    async fn prepared(
+        passes: usize,
+        prepare: impl FnOnce(&mut Papers),
+    ) -> anyhow::Result<(Scratch, FalseCentral, Vec<String>)> {
+        let scratch = Scratch::new()?;
+        let central = FalseCentral::start().await?;
+        let passes = central.change(|papers| {
+            let passes = (0..passes).map(|_| papers.desk.issue(None)).collect();
+            papers.shelf.issued_list = papers.desk.issued_list(Growth::Open);
+            prepare(papers);
+            passes
+        });
+        Ok((scratch, central, passes))
+    }
+
+    /// As [`Outpost::open`], with the gate's state on a disk of its own that a shell script mounts
+    /// at `$1`; the agent is the rest of its arguments and the claim is in `$CLAIM`. None when this
+    /// machine allows no such thing.
+    ///
+    /// # Errors
+    /// When any of it fails.
+    pub async fn on_a_disk(passes: usize, script: &str) -> anyhow::Result<Option<Self>> {
+        let Some(unshare) = Unshare::possible() else {
+            return Ok(None);
+        };
+        let (scratch, central, passes) = Self::prepared(passes, |_| {}).await?;
+        let mut gate = Gate::set_up("gate", &scratch.directory("gate")?, &wiring())?;
+        let panel = gate
+            .start_on_a_disk(unshare, script, &central.claim())
+            .await?;
+        let mut outpost = Self {
+            central,
+            gate,
+            panel,
+            passes,
+            _scratch: scratch,
+        };
+        outpost.up_to_date().await?;
+        Ok(Some(outpost))
+    }
+
+    /// What the agent says that cannot run on a disk that a script mounts; none when this machine
+    /// allows no such thing.
+    ///
+    /// # Errors
+    /// When it runs.
+    pub async fn refused_on_a_disk(script: &str) -> anyhow::Result<Option<String>> {
+        let Some(unshare) = Unshare::possible() else {
+            return Ok(None);
+        };
+        let (scratch, central, _) = Self::prepared(0, |_| {}).await?;
+        let mut gate = Gate::set_up("gate", &scratch.directory("gate")?, &wiring())?;
+        match gate
+            .start_on_a_disk(unshare, script, &central.claim())
+            .await
+        {
+            Ok(_) => bail!("the agent runs"),
+            Err(error) => Ok(Some(format!("{error:#}"))),
+        }
     }
 
     /// Waits until the gate has what central serves.
@@ -133,9 +189,10 @@ impl Outpost {
     /// Waits until the gate says that it has refused a document of a kind.
     ///
     /// # Errors
-    /// When it does not say so in time.
+    /// When it does not say so in time, or took one of the kind that was not newer.
     pub async fn refuses(&self, kind: &str) -> anyhow::Result<String> {
         clock::wait_for(&format!("the gate to refuse {kind}"), || async {
+            self.never_went_back(kind)?;
             let refused = self.documents_refused()?;
             Ok(refused
                 .into_iter()
@@ -143,6 +200,22 @@ impl Outpost {
                 .map(|(_, reason)| reason))
         })
         .await
+    }
+
+    fn never_went_back(&self, of_kind: &str) -> anyhow::Result<()> {
+        let mut newest = None;
+        for part in self.records()? {
+            if let Event::Sync(SyncEvent::DocumentTaken { kind, number }) = part.event
+                && kind == of_kind
+            {
+                ensure!(
+                    newest.is_none_or(|newest| newest < number),
+                    "the gate took {kind} {number} behind a newer one"
+                );
+                newest = Some(number);
+            }
+        }
+        Ok(())
     }
 
     /// Public parts of everything that has arrived at central.
@@ -170,14 +243,43 @@ impl Outpost {
         Ok(())
     }
 
-    /// Shows the text of a pass at the entry and expects it to be granted.
+    /// Shows the text of a pass at the entry and expects it to be granted, and the holder to go
+    /// through.
     ///
     /// # Errors
-    /// When it is not.
+    /// When it is not, or the holder does not.
     pub async fn grants(&mut self, text: &str) -> anyhow::Result<()> {
         let seen = self.gate.scan(&mut self.panel, ENTRY, text).await?;
-        ensure!(seen.is_granted(), "not granted: {seen:?}");
-        Ok(())
+        match seen {
+            Seen::Decided(decided) if decided.decision == Decision::Grant => {
+                let outcome = self.panel.passage(decided.scan).await?;
+                ensure!(outcome == PassageOutcome::Taken, "{outcome:?}");
+                Ok(())
+            }
+            Seen::Decided(_) | Seen::Refused { .. } | Seen::Unreadable { .. } => {
+                bail!("not granted: {seen:?}")
+            }
+        }
+    }
+
+    /// Shows the text of a pass at the entry.
+    ///
+    /// # Errors
+    /// When the gate says nothing of it.
+    pub async fn shows(&mut self, text: &str) -> anyhow::Result<Seen> {
+        self.gate.scan(&mut self.panel, ENTRY, text).await
+    }
+
+    /// How many times the turnstile was released.
+    ///
+    /// # Errors
+    /// When the trace cannot be read.
+    pub fn releases(&self) -> anyhow::Result<usize> {
+        let changes = self.gate.relay_changes(TURNSTILE)?;
+        let released = changes
+            .iter()
+            .filter(|change| change.relay == Relay::Released);
+        Ok(released.count())
     }
 
     /// Shows the text of a pass at the entry and expects this reason.
@@ -238,7 +340,8 @@ fn wiring() -> Wiring {
         doors: vec![DoorWiring {
             door: TURNSTILE,
             sensors: Sensors::Rotation,
-            opens_after_ms: 5,
+            // Longer than a turnstile bounces: two holders in a row are two turns.
+            opens_after_ms: TURN_MS,
         }],
     }
 }

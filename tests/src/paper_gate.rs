@@ -120,6 +120,12 @@ impl PaperGate {
         Ok(trust_list.document().statement_ring()?)
     }
 
+    /// Its key.
+    #[must_use]
+    pub fn key(&self) -> &TestKey {
+        &self.key
+    }
+
     /// Makes the next record of its journal.
     ///
     /// # Errors

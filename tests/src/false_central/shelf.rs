@@ -58,6 +58,8 @@ pub struct Shelf {
     pub renewal: Renewal,
     /// To which request is a signed time bound?
     pub time: TimeBinding,
+    /// How many requests were refused because of their date.
+    pub dates_refused: u32,
     /// Which documents gates asked for, in order.
     pub asked: Vec<DocumentName>,
     /// The gate's journal as it arrived.
@@ -90,6 +92,7 @@ impl Shelf {
             },
             renewal: Renewal::Honest,
             time: TimeBinding::ThisRequest,
+            dates_refused: 0,
             asked: Vec::new(),
             received: Vec::new(),
             chain: None,

@@ -330,7 +330,7 @@ async fn open_gate(school: &School, scratch: &Scratch, place: Place) -> anyhow::
     };
     let directory = scratch.directory(&format!("gate-{entry}"))?;
     let mut gate = Gate::set_up(&row.name, &directory, &wiring)?;
-    gate.enrol(&school.claim(&row).await?)?;
+    gate.enrol(&school.claim(&row).await?).await?;
     let panel = gate.start().await?;
     Ok(Site {
         row,
