@@ -6,8 +6,10 @@ pub mod figure;
 mod gate_on_disk;
 mod grant;
 mod ingest;
+mod issue;
 pub mod machine;
 pub mod report;
+mod revocation;
 mod timing;
 mod verify;
 
@@ -96,6 +98,16 @@ pub const BENCHMARKS: &[Benchmark] = &[
         name: "ingest",
         about: "journals taken in and checked, against a raw COPY of the same rows",
         run: ingest::run,
+    },
+    Benchmark {
+        name: "issue",
+        about: "passes issued in batches of 1,000, stored and listed, against bare signing",
+        run: issue::run,
+    },
+    Benchmark {
+        name: "revocation",
+        about: "a revocation on its way to a gate that is in touch, by the long poll alone",
+        run: revocation::run,
     },
 ];
 

@@ -91,6 +91,11 @@ pub(super) fn microseconds(turns: &[Duration], each: usize) -> Spread {
     Spread::of(turns.map(|turn| turn.as_secs_f64() * 1e6 / each as f64))
 }
 
+/// Milliseconds of each turn.
+pub(super) fn milliseconds(turns: &[Duration]) -> Spread {
+    Spread::of(turns.iter().map(|turn| turn.as_secs_f64() * 1e3))
+}
+
 /// Operations in a second, of `each` in a turn.
 pub(super) fn per_second(turns: &[Duration], each: usize) -> Spread {
     Spread::of(turns.iter().map(|turn| each as f64 / turn.as_secs_f64()))
