@@ -175,11 +175,11 @@ pub async fn prune(connection: &Connection, place: Place, keep: i64) -> anyhow::
     Ok(())
 }
 
-/// Deletes the documents of a place that expired before `before`, but for the newest.
+/// Removes documents of former epochs of central that expired before `before`.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn prune_expired(
+pub async fn prune_former_epochs(
     connection: &Connection,
     place: Place,
     before: UtcInstant,
@@ -187,8 +187,7 @@ pub async fn prune_expired(
     connection
         .execute(
             "DELETE FROM signed_documents WHERE kind = $1 AND subject = $2 AND expires_at < $3 \
-                AND (epoch, n) < (SELECT epoch, n FROM signed_documents \
-                    WHERE kind = $1 AND subject = $2 ORDER BY epoch DESC, n DESC LIMIT 1)",
+                AND epoch < (SELECT epoch FROM central_state)",
             &[&place.kind, &place.subject.bytes(), &before],
         )
         .await

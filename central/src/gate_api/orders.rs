@@ -1,11 +1,12 @@
-//! POST /gate/v1/orders: the orders that a gate has not stored yet, oldest first. Expired ones
-//! too: the sequence has no gaps, and the gate records that it came too late.
+//! POST /gate/v1/orders: the orders of central's epoch that a gate has not stored yet, oldest
+//! first. Expired ones too: the sequence has no gaps, and the gate records that it came too late.
 
 use axum::{extract::State, response::Response};
 use shared::{
     cbor,
     document::SignedKind as _,
     gate_api::{API_VERSION, ORDERS_LIMIT, OrdersAnswer, OrdersRequest},
+    ids::DocumentNumber,
     order::Order,
 };
 
@@ -26,11 +27,15 @@ pub async fn post(
     let Signed { gate, message, .. } = &request;
     let transaction = app.db.begin_in_school(gate.school_id).await?;
     let subject = Subject::Gate(gate.gate_id);
+    // A gate takes no order of a former epoch, and must not be stopped by one.
+    let epoch = signed_documents::epoch(&transaction).await?;
+    let beginning = DocumentNumber { epoch, n: 0 };
+    let after = message.after.unwrap_or(beginning).max(beginning);
     let orders = signed_documents::after(
         &transaction,
         Order::EXTERNAL_DATA,
         subject,
-        message.after,
+        Some(after),
         ORDERS_LIMIT,
     )
     .await?;
@@ -48,7 +53,7 @@ pub async fn post(
 mod tests {
     use shared::{
         gate_api::{path, read},
-        ids::{CentralEpoch, DocumentNumber},
+        ids::CentralEpoch,
     };
 
     use super::*;
@@ -97,5 +102,40 @@ mod tests {
         let answer = stranger.send(&central, path::ORDERS, &request).await;
         let answer: OrdersAnswer = read(&answer.bytes).unwrap();
         assert!(answer.orders.is_empty());
+    }
+
+    #[tokio::test]
+    async fn orders_of_a_former_epoch_stop_no_gate() {
+        let central = testing::central().await;
+        let site = central.site().await;
+        let mut gate = central.enrolled(&site).await;
+        let subject = Subject::Gate(site.gate_id);
+        for n in 1..=3 {
+            central
+                .store(Order::EXTERNAL_DATA, subject, n, b"before the restore")
+                .await;
+        }
+        let transaction = central.app.db.begin_across_schools().await.unwrap();
+        transaction
+            .execute("UPDATE central_state SET epoch = 2", &[])
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+        central
+            .store(Order::EXTERNAL_DATA, subject, 1, b"behind the restore")
+            .await;
+        let held = DocumentNumber {
+            epoch: CentralEpoch(1),
+            n: 2,
+        };
+        for after in [None, Some(held)] {
+            let request = OrdersRequest {
+                version: API_VERSION,
+                after,
+            };
+            let answer = gate.send(&central, path::ORDERS, &request).await;
+            let answer: OrdersAnswer = read(&answer.bytes).unwrap();
+            assert_eq!(answer.orders, [b"behind the restore".to_vec().into()]);
+        }
     }
 }

@@ -18,9 +18,10 @@ use crate::{
     ids::{GateId, SchoolId},
 };
 
-/// Orders that expired stay for so long, so that a gate which was cut off gets them in order; it
-/// is older than any configuration by then and has to begin anew.
-const EXPIRED_KEPT_S: u64 = 60 * Header::DAY_S;
+/// Orders of former epochs stay for so long after they expired: whoever was cut off all the while
+/// has to begin anew. Those of the epoch stay for good, a kilobyte each: a gate takes them in order
+/// and without a gap, however long it was away.
+const FORMER_KEPT_S: u64 = 60 * Header::DAY_S;
 
 impl Publisher {
     /// Signs an order to a gate and stores it within `transaction`; whoever commits wakes the
@@ -59,8 +60,8 @@ impl Publisher {
         store(transaction, place, Some(school_id), order.header, &document)
             .await
             .with_context(context)?;
-        let before = now.minus(std::time::Duration::from_secs(EXPIRED_KEPT_S));
-        publications::prune_expired(transaction, place, before).await?;
+        let before = now.minus(std::time::Duration::from_secs(FORMER_KEPT_S));
+        publications::prune_former_epochs(transaction, place, before).await?;
         changes::announce(transaction, Change::Gate(gate_id)).await?;
         Ok(order)
     }

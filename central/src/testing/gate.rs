@@ -142,7 +142,7 @@ impl TestCentral {
             .execute(
                 "INSERT INTO signed_documents (kind, subject, epoch, n, school_id, made_at, expires_at, digest, \
                      document) \
-                 SELECT $1, $2, 1, $3, \
+                 SELECT $1, $2, (SELECT epoch FROM central_state), $3, \
                      COALESCE((SELECT school_id FROM gates WHERE uuid_send(gate_id) = $2), \
                          (SELECT school_id FROM signing_keys WHERE kid = $2)), $4, $4, $5, $6",
                 &[

@@ -135,7 +135,7 @@ impl Documents {
         Ok(Checked::New(heads, id))
     }
 
-    /// Checks an order. Orders come one after the other; only a new central epoch may leave a gap.
+    /// Checks an order. Orders come one after the other, from 1 in each epoch of central.
     pub(crate) fn check_order(
         &self,
         bytes: &[u8],
@@ -151,11 +151,12 @@ impl Documents {
         let id = self.new_number(StoredKind::Order, &order, header, known)?;
         self.as_heads_name(StoredKind::Order, id)?;
         self.within_reach(header.made_at)?;
-        if let Some(held) = self.newest(StoredKind::Order, known)
-            && held.epoch == id.number.epoch
-            && held.n + 1 != id.number.n
-        {
-            let found = id.number;
+        let found = id.number;
+        let held = self.newest(StoredKind::Order, known);
+        let held = held
+            .filter(|held| held.epoch == found.epoch)
+            .unwrap_or(DocumentNumber { n: 0, ..found });
+        if held.n + 1 != found.n {
             return Err(Problem::NotNext { held, found });
         }
         let takeable = if header.expires_at <= known.at_least {
