@@ -78,7 +78,8 @@ impl Agent {
 
         let now = clock.now();
         let gate = Gate::start(now, core_input(&loaded))?;
-        let time = TrustedTime::new(clock.machine(), now.uptime, gate.trusted_utc(now));
+        let believed = gate.trusted_utc(now);
+        let time = TrustedTime::new(clock.machine(), now.uptime, believed, gate.mark());
         let pinned = PinnedKeys::new(loaded.identity.tls_key.into_iter().collect());
         let pull = Arc::new(Notify::new());
         let (intervals, watched_intervals) = watch::channel(FIRST_INTERVALS);

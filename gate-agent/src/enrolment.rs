@@ -100,7 +100,7 @@ fn time_of(claim: &Claim, clock: &GateClock) -> TrustedTime {
     let now = clock.now();
     let earliest = claim.expires_at.minus(CLAIM_LIFETIME_S);
     let utc = now.utc.clamp(earliest, claim.expires_at);
-    TrustedTime::new(clock.machine(), now.uptime, utc)
+    TrustedTime::new(clock.machine(), now.uptime, utc, earliest)
 }
 
 fn check(claim: &Claim, key: &GateKey, answer: &EnrolAnswer) -> anyhow::Result<Enrolled> {

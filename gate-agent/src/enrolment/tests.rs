@@ -167,9 +167,12 @@ fn a_claim_says_what_time_it_is_about() {
         root_set: Digest([0; 32]),
         tls_key: None,
     };
-    assert_eq!(time_of(&claim, &clock()).now(), T0.minus(CLAIM_LIFETIME_S));
+    let earliest = T0.minus(CLAIM_LIFETIME_S);
+    assert_eq!(time_of(&claim, &clock()).now(), earliest);
     let late = GateClock::new(ClockConfig::Offset {
         offset_s: 4_000_000_000,
     });
     assert_eq!(time_of(&claim, &late).now(), UtcSeconds(T0.0));
+    let floor = time_of(&claim, &late).floor();
+    assert!(floor.since(earliest) <= 60, "no wall clock moves the floor");
 }

@@ -92,7 +92,8 @@ impl EventLoop {
         }
         self.apply_configuration();
         let believed = self.gate.trusted_utc(now);
-        self.outputs.sync.time.set(now, believed);
+        let mark = self.gate.mark();
+        self.outputs.sync.time.set(now, believed, mark);
     }
 
     fn commit(&mut self, now: Now, commit: Commit) {

@@ -1,5 +1,6 @@
-//! TLS to central: known by the digest of its key, not by a certificate authority, and checked at
-//! the time that the gate believes, so that a box without a clock chip can talk at all.
+//! TLS to central: known by the digest of its key, not by a certificate authority. Of the dates of
+//! its certificate only an end that is certainly past counts, so that a box without a clock chip,
+//! or with a wrong clock, can talk at all.
 
 use std::sync::{Arc, RwLock};
 
@@ -68,7 +69,9 @@ struct KeyVerifier {
 }
 
 impl KeyVerifier {
-    fn check(&self, certificate: &[u8], now: UtcSeconds) -> Result<(), Error> {
+    /// `floor`: it is at least this late. That proves no certificate to be too new, so its
+    /// beginning is not looked at.
+    fn check(&self, certificate: &[u8], floor: UtcSeconds) -> Result<(), Error> {
         use rustls::CertificateError;
         let parsed = Certificate::parse(certificate)
             .ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))?;
@@ -78,10 +81,7 @@ impl KeyVerifier {
                     .into(),
             ));
         }
-        if now < parsed.not_before {
-            return Err(Error::InvalidCertificate(CertificateError::NotValidYet));
-        }
-        if now > parsed.not_after {
+        if floor > parsed.not_after {
             return Err(Error::InvalidCertificate(CertificateError::Expired));
         }
         Ok(())
@@ -97,7 +97,7 @@ impl ServerCertVerifier for KeyVerifier {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.check(end_entity, self.time.now())?;
+        self.check(end_entity, self.time.floor())?;
         Ok(ServerCertVerified::assertion())
     }
 

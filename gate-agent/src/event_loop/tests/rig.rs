@@ -345,7 +345,7 @@ impl Bench {
         let pull = Arc::new(Notify::new());
         let (set_intervals, intervals) = watch::channel(FIRST_INTERVALS);
         let believed = gate.trusted_utc(now);
-        let time = TrustedTime::new(Clock::system(), now.uptime, believed);
+        let time = TrustedTime::new(Clock::system(), now.uptime, believed, gate.mark());
         let event_loop = EventLoop::new(Start {
             sign_ins: SignIns::new(now.uptime, &loaded.pin_failures),
             configuration: None,

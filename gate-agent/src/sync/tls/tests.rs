@@ -51,8 +51,14 @@ async fn serve() -> u16 {
     port
 }
 
-async fn talk(port: u16, key: Digest, now: UtcSeconds) -> Result<Vec<u8>, String> {
-    let time = TrustedTime::new(Clock::system(), Uptime(u64::MAX), now);
+/// A gate that believes `believed` and whose mark is `mark`.
+async fn talk(
+    port: u16,
+    key: Digest,
+    believed: UtcSeconds,
+    mark: UtcSeconds,
+) -> Result<Vec<u8>, String> {
+    let time = TrustedTime::new(Clock::system(), Uptime(u64::MAX), believed, mark);
     let client = http_client(PinnedKeys::new(vec![key]), time).unwrap();
     let request = client.post(format!("https://127.0.0.1:{port}/"));
     match exchange(request, "/", 100).await {
@@ -62,27 +68,48 @@ async fn talk(port: u16, key: Digest, now: UtcSeconds) -> Result<Vec<u8>, String
     }
 }
 
+const DAY_S: u64 = 86_400;
+
 #[tokio::test]
-async fn central_is_known_by_its_key_at_the_time_that_the_gate_believes() {
+async fn central_is_known_by_its_key_until_its_certificate_has_certainly_ended() {
     let port = serve().await;
     let parsed = Certificate::parse(CERTIFICATE).unwrap();
     let key = sha256(parsed.public_key_info);
-    let day = 86_400;
-    let good = parsed.not_before.plus(day);
-    assert_eq!(talk(port, key, good).await, Ok(b"ok".to_vec()));
-    // The machine's own clock does not matter.
-    assert_eq!(talk(port, key, parsed.not_after).await, Ok(b"ok".to_vec()));
+    let good = parsed.not_before.plus(DAY_S);
+    assert_eq!(talk(port, key, good, good).await, Ok(b"ok".to_vec()));
+    let last = parsed.not_after;
+    assert_eq!(talk(port, key, last, last).await, Ok(b"ok".to_vec()));
 
-    let other_key = talk(port, Digest([1; 32]), good).await.unwrap_err();
+    let other_key = talk(port, Digest([1; 32]), good, good).await.unwrap_err();
     assert!(other_key.contains("another key"), "{other_key}");
-    for wrong in [
-        parsed.not_before.minus(1),
-        parsed.not_after.plus(1),
-        UtcSeconds(0),
-    ] {
-        let dated = talk(port, key, wrong).await.unwrap_err();
-        assert!(dated.contains("certificate"), "{dated}");
+    // Whatever is believed, the mark is past.
+    for believed in [last.plus(1), good, UtcSeconds(0)] {
+        let ended = talk(port, key, believed, last.plus(1)).await.unwrap_err();
+        assert!(ended.contains("certificate"), "{ended}");
     }
+}
+
+#[tokio::test]
+async fn a_gate_that_wakes_in_1970_behind_a_renewal_of_the_certificate_reaches_central() {
+    let port = serve().await;
+    let parsed = Certificate::parse(CERTIFICATE).unwrap();
+    let key = sha256(parsed.public_key_info);
+    // It last heard of central weeks before the renewal; its wall clock is not believed.
+    let mark = parsed.not_before.minus(30 * DAY_S);
+    assert_eq!(talk(port, key, mark, mark).await, Ok(b"ok".to_vec()));
+    let never = UtcSeconds(0);
+    assert_eq!(talk(port, key, never, never).await, Ok(b"ok".to_vec()));
+}
+
+#[tokio::test]
+async fn a_gate_that_wakes_behind_the_end_of_every_certificate_reaches_central() {
+    let port = serve().await;
+    let parsed = Certificate::parse(CERTIFICATE).unwrap();
+    let key = sha256(parsed.public_key_info);
+    // Nothing signed speaks against a wall clock that is ahead, so it is believed at first.
+    let ahead = parsed.not_after.plus(10 * 365 * DAY_S);
+    let mark = parsed.not_before.plus(DAY_S);
+    assert_eq!(talk(port, key, ahead, mark).await, Ok(b"ok".to_vec()));
 }
 
 #[tokio::test]
@@ -90,7 +117,8 @@ async fn other_keys_are_believed_once_the_configuration_names_them() {
     let port = serve().await;
     let parsed = Certificate::parse(CERTIFICATE).unwrap();
     let pinned = PinnedKeys::new(vec![Digest([1; 32])]);
-    let time = TrustedTime::new(Clock::system(), Uptime(u64::MAX), parsed.not_before.plus(1));
+    let good = parsed.not_before.plus(1);
+    let time = TrustedTime::new(Clock::system(), Uptime(u64::MAX), good, good);
     let client = http_client(pinned.clone(), time).unwrap();
     let ask = || exchange(client.post(format!("https://127.0.0.1:{port}/")), "/", 100);
     assert!(ask().await.is_err());
