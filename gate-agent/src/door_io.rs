@@ -72,8 +72,8 @@ pub struct DoorIo {
 }
 
 impl DoorIo {
-    /// Drives the door until nobody commands it any more; it is locked then. To be spawned as a
-    /// task of its own that is watched.
+    /// Drives the door until nobody commands it any more: a timed release ends then, and a door
+    /// that is held released stays so. To be spawned as a task of its own that is watched.
     ///
     /// # Errors
     /// When the lines, or what stands in for them, cannot be used.

@@ -376,7 +376,7 @@ impl EventLoop {
         if tokio::time::timeout(STOP_WITHIN, stored).await.is_err() {
             tracing::error!("the store did not take the last records in time");
         }
-        // Doors end with their commands, locked; the store ends with its requests.
+        // Doors end with their commands, as they were last told; the store ends with its requests.
         let mut tasks = self.tasks;
         drop((self.outputs, self.inputs));
         if tokio::time::timeout(REST_WITHIN, tasks.wind_down())

@@ -1,5 +1,6 @@
 //! A door with behaviour: opens late, bounces, sticks, does not turn, has no sensors. A release
-//! ends when its time is over, whether or not anybody says so.
+//! ends when its time is over, whether or not anybody says so; a door that is held released stays
+//! so when nobody commands it any more.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -233,7 +234,7 @@ pub(super) async fn run(
         let now = clock.uptime();
         match woken {
             Woken::Command(Some(command)) => machine.obey(now, command)?,
-            Woken::Command(None) => return machine.lock(Cause::Abandoned),
+            Woken::Command(None) => return machine.end(),
             Woken::Due => {}
             Woken::Asked(Some((asked, done))) => {
                 machine.take(now, asked);
@@ -245,7 +246,7 @@ pub(super) async fn run(
         }
         for input in machine.due(now)? {
             if changes.send(SensorChange { door, input }).await.is_err() {
-                return machine.lock(Cause::Abandoned);
+                return machine.end();
             }
         }
     }
@@ -291,6 +292,15 @@ impl Machine<'_> {
             self.lock = Lock::Locked;
         }
         Ok(())
+    }
+
+    /// Nobody commands the door any more. A timed release ends, for nobody would end it; what was
+    /// commanded to last (a fire alarm, a door that fails safe) lasts.
+    fn end(&mut self) -> anyhow::Result<()> {
+        match self.lock {
+            Lock::ReleasedUntil(_) => self.lock(Cause::Abandoned),
+            Lock::Locked | Lock::HeldReleased => Ok(()),
+        }
     }
 
     fn plan(&mut self, at: Uptime, input: DoorInput) {

@@ -29,7 +29,7 @@ pub(super) enum Cause {
     Command,
     /// The release was over.
     EndOfRelease,
-    /// Nobody commands the door any more.
+    /// Nobody commands the door any more, and a timed release was under way.
     Abandoned,
 }
 

@@ -92,14 +92,32 @@ async fn a_released_door_opens_and_closes_and_the_release_ends_by_itself() {
             pair("locked", "end_of_release")
         ]
     );
-    rig.command(DoorCommand::HoldReleased).await;
-    rig.nothing_for_ms(100).await;
-    drop(rig.commands);
-    rig.task.await.unwrap().unwrap();
-    assert_eq!(
-        relays(&trace)[2..],
-        [pair("released", "command"), pair("locked", "abandoned")]
-    );
+}
+
+#[tokio::test]
+async fn a_door_that_nobody_commands_any_more_ends_a_release_and_stays_held_when_it_is_held() {
+    let pair = |relay: &str, cause: &str| (relay.to_owned(), cause.to_owned());
+    let released = pair("released", "command");
+    for (command, ends) in [
+        (DoorCommand::HoldReleased, vec![released.clone()]),
+        (
+            DoorCommand::Release { for_ms: 60_000 },
+            vec![released, pair("locked", "abandoned")],
+        ),
+        (DoorCommand::Lock, vec![]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let trace = folder.path().join("trace");
+        let rig = start(SimulatedDoor {
+            trace: Some(trace.clone()),
+            turns: false,
+            ..quick()
+        });
+        rig.command(command).await;
+        drop(rig.commands);
+        rig.task.await.unwrap().unwrap();
+        assert_eq!(relays(&trace), ends, "{command:?}");
+    }
 }
 
 #[tokio::test]
