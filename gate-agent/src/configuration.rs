@@ -148,7 +148,7 @@ impl AgentConfiguration {
             ClockConfig::OffsetFile { path } => ClockConfig::OffsetFile {
                 path: folder.join(path),
             },
-            ClockConfig::System | ClockConfig::Offset { .. } => file.clock,
+            ClockConfig::System {} | ClockConfig::Offset { .. } => file.clock,
         };
         let configuration = Self {
             places: StorePlaces { state, keys },
@@ -245,7 +245,7 @@ mod tests {
     fn the_least_is_three_lines_less_the_keys() {
         let read = parse("state = \"s\"\npanel_socket = \"p\"").unwrap();
         assert_eq!(read.places.keys, Path::new("/box/s/keys"));
-        assert_eq!(read.clock, ClockConfig::System);
+        assert_eq!(read.clock, ClockConfig::System {});
     }
 
     #[test]

@@ -15,12 +15,13 @@ use shared::time::{Now, UtcSeconds};
 use super::Clock;
 
 /// Which wall clock to believe.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ClockConfig {
     /// The machine's.
-    #[default]
-    System,
+    ///
+    /// Braces, because serde lets unknown keys pass in a variant without fields.
+    System {},
     /// The machine's and so many seconds, for simulations.
     Offset {
         /// Seconds to add; negative for a clock that is behind.
@@ -32,6 +33,12 @@ pub enum ClockConfig {
         /// The file: a decimal number.
         path: PathBuf,
     },
+}
+
+impl Default for ClockConfig {
+    fn default() -> Self {
+        Self::System {}
+    }
 }
 
 /// Both clocks of a gate.
@@ -72,7 +79,7 @@ impl GateClock {
 
     fn offset_s(&self) -> i64 {
         let path = match &self.config {
-            ClockConfig::System => return 0,
+            ClockConfig::System {} => return 0,
             ClockConfig::Offset { offset_s } => return *offset_s,
             ClockConfig::OffsetFile { path } => path,
         };
@@ -94,6 +101,24 @@ impl GateClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_is_configured_by_its_kind_and_the_keys_of_that_kind() {
+        let read = |text: &str| toml::from_str::<ClockConfig>(text).map_err(|it| it.to_string());
+        assert_eq!(read("kind = 'system'"), Ok(ClockConfig::System {}));
+        let offset = ClockConfig::Offset { offset_s: -5 };
+        assert_eq!(read("kind = 'offset'\noffset_s = -5"), Ok(offset));
+        for wrong in [
+            "kind = 'system'\noffset_s = -5",
+            "kind = 'offset'\noffset_s = -5\npath = 'x'",
+            "kind = 'offset_file'\npath = 'x'\nspeed = 2",
+        ] {
+            let error = read(wrong).unwrap_err();
+            assert!(error.contains("unknown field"), "{wrong}: {error}");
+        }
+        assert!(read("kind = 'sundial'").is_err());
+        assert!(read("").is_err());
+    }
 
     #[test]
     fn a_simulated_clock_moves_while_the_gate_runs_and_uptime_does_not() {

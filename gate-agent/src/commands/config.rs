@@ -58,7 +58,7 @@ fn describe(configuration: &AgentConfiguration) -> String {
         format!("panel socket  {}", configuration.panel_socket.display()),
     ];
     match &configuration.clock {
-        ClockConfig::System => {}
+        ClockConfig::System {} => {}
         ClockConfig::Offset { offset_s } => {
             lines.push(format!(
                 "clock         simulated: the machine's {offset_s:+} s"

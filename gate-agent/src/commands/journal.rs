@@ -96,7 +96,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                         state: state.clone(),
                         keys: state.join("keys"),
                     };
-                    (places, GateClock::new(crate::clock::ClockConfig::System))
+                    (places, GateClock::new(crate::clock::ClockConfig::System {}))
                 }
                 None => {
                     let read = configuration.read()?;

@@ -107,7 +107,7 @@ fn dry_run(arguments: &Arguments) -> anyhow::Result<Option<DryRun>> {
                 state: state.clone(),
                 keys: state.join("keys"),
             };
-            (places, ClockConfig::System)
+            (places, ClockConfig::System {})
         }
         (None, Some(path)) => {
             let configuration = AgentConfiguration::read(path)?;
