@@ -33,7 +33,7 @@ pub enum Lag {
 const ISSUERS_BEHIND: &str = "SELECT kid FROM signing_keys AS key \
     WHERE purpose = 'issuer' AND verification_until > $2 AND ($1::uuid IS NULL OR school_id = $1) AND \
         (published_status_version < status_version OR published_serial < next_serial \
-            OR published_frozen <> (state = 'frozen') \
+            OR published_frozen <> (state IN ('frozen', 'revoked')) \
             OR $4::timestamptz IS NOT NULL AND 2 > (SELECT count(DISTINCT kind) \
                 FROM signed_documents AS document \
                 WHERE document.kind = ANY($3) AND document.subject = key.kid \
@@ -141,7 +141,7 @@ pub async fn note_issued(
     next_serial: i32,
     state: KeyState,
 ) -> anyhow::Result<()> {
-    let is_frozen = state == KeyState::Frozen;
+    let is_frozen = matches!(state, KeyState::Frozen | KeyState::Revoked);
     connection
         .execute(
             "UPDATE signing_keys SET published_serial = $2, published_frozen = $3 WHERE kid = $1",

@@ -39,8 +39,9 @@ impl Publisher {
             .with_context(|| format!("{kid} is no issuer key"))?;
         let count = u32::try_from(key.next_serial).context("a count is negative")?;
         let growth = match key.state {
-            KeyState::Frozen => Growth::Frozen,
-            KeyState::Open | KeyState::Closed | KeyState::Revoked => Growth::Open,
+            // A revoked key may have been frozen before, and no gate takes a list that thaws.
+            KeyState::Frozen | KeyState::Revoked => Growth::Frozen,
+            KeyState::Open | KeyState::Closed => Growth::Open,
         };
         let target = Target {
             subject: Subject::Issuer(kid.0),

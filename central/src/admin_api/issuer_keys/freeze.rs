@@ -68,7 +68,11 @@ mod tests {
     use shared::issued_list::{Growth, IssuedList};
 
     use crate::{
-        db::signed_documents::Subject,
+        db::{
+            signed_documents::Subject,
+            signing_keys::{self, KeyState},
+        },
+        publishing::Which,
         testing::{TestCentral, keys::central_with_keys},
     };
 
@@ -105,6 +109,23 @@ mod tests {
         assert_eq!(after, list);
         let standby = issued_list(&central, second.json["kid"].as_str().unwrap()).await;
         assert_eq!((standby.count, standby.growth), (1, Growth::Open));
+    }
+
+    #[tokio::test]
+    async fn a_frozen_key_that_is_revoked_stays_frozen_for_gates() {
+        let (central, keys) = central_with_keys().await;
+        let school = central.school_path().await;
+        let kid = keys.issuer(&central, &school).await;
+        let freeze = format!("{school}/issuer-keys/{kid}/freeze");
+        assert_eq!(central.post(&freeze, json!(null)).await.status, 200);
+        let transaction = central.app.db.begin_across_schools().await.unwrap();
+        signing_keys::set_state(&transaction, kid.parse().unwrap(), KeyState::Revoked)
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+        keys.publish_trust_list(&central).await;
+        central.app.publisher().catch_up(Which::All).await.unwrap();
+        assert_eq!(issued_list(&central, &kid).await.growth, Growth::Frozen);
     }
 
     #[tokio::test]
