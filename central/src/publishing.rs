@@ -97,12 +97,12 @@ impl Publisher {
             kind: T::EXTERNAL_DATA,
             subject: target.subject,
         };
+        let signer = self.statements.hold(transaction).await?;
         let now = self.clock.now();
         let epoch = signed_documents::epoch(transaction).await?;
         let newest = publications::newest(transaction, place).await?;
         let of_epoch = newest.filter(|newest| newest.number.epoch == epoch);
         if let Some(newest) = &of_epoch {
-            let signer = self.statements.kid().await?;
             let is_fresh = newest.expires_at >= now.plus_seconds(RENEW_BEFORE_S);
             if is_fresh && says_the_same(newest, signer, &make)? {
                 return Ok(Outcome::Unchanged);

@@ -276,6 +276,29 @@ pub async fn statement_key(connection: &Connection) -> anyhow::Result<Option<Sig
     row.as_ref().map(signing_key).transpose()
 }
 
+/// As [`statement_key`], kept as it is until the transaction ends: it is not revoked before what
+/// it signs is stored.
+///
+/// # Errors
+/// When the database fails.
+pub async fn hold_statement_key(connection: &Connection) -> anyhow::Result<Option<SigningKey>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM signing_keys WHERE purpose = 'statement' AND state = 'open' \
+         ORDER BY trusted_at DESC, created_at DESC LIMIT 1 FOR SHARE"
+    );
+    // A key that was revoked while the first query waited for its row is no row of the answer.
+    for _ in 0..2 {
+        let row = connection
+            .query_opt(&sql, &[])
+            .await
+            .context("cannot look up the statement key")?;
+        if let Some(row) = row {
+            return signing_key(&row).map(Some);
+        }
+    }
+    Ok(None)
+}
+
 /// # Errors
 /// When the database fails.
 pub async fn set_state(connection: &Connection, kid: Kid, state: KeyState) -> anyhow::Result<()> {
@@ -323,7 +346,7 @@ pub async fn note_trusted(
     Ok(())
 }
 
-/// Puts a standby key into the place of the key that it stood by.
+/// Puts a standby key into the place of the key that it stood by; `false` when it is revoked.
 ///
 /// # Errors
 /// When the database fails.
@@ -331,19 +354,20 @@ pub async fn promote(
     connection: &Connection,
     standby: Kid,
     predecessor: &SigningKey,
-) -> anyhow::Result<()> {
-    connection
+) -> anyhow::Result<bool> {
+    let promoted = connection
         .execute(
             "UPDATE signing_keys AS standby SET purpose = 'issuer', state = 'open', \
                 signing_from = old.signing_from, signing_until = old.signing_until, \
                 verification_from = old.verification_from, verification_until = old.verification_until, \
                 trusted_at = old.trusted_at \
-             FROM signing_keys AS old WHERE standby.kid = $1 AND standby.purpose = 'standby' AND old.kid = $2",
+             FROM signing_keys AS old WHERE standby.kid = $1 AND standby.purpose = 'standby' AND standby.state = 'closed' \
+                 AND old.kid = $2",
             &[&standby, &predecessor.kid],
         )
         .await
         .with_context(|| format!("cannot put the standby key {standby} to use"))?;
-    Ok(())
+    Ok(promoted == 1)
 }
 
 /// Notes how far a locked key's passes go.

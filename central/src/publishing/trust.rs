@@ -262,7 +262,9 @@ fn issuer_keys(
             continue;
         }
         let standby = keys.iter().find(|other| {
-            Some(other.kid) == key.standby_kid && other.purpose == KeyPurpose::Standby
+            Some(other.kid) == key.standby_kid
+                && other.purpose == KeyPurpose::Standby
+                && other.state != KeyState::Revoked
         });
         let issuer = IssuerKey {
             public_key: key.pair.public_key,
@@ -323,12 +325,13 @@ pub async fn freeze(
     signing_keys::set_state(transaction, kid, KeyState::Frozen).await?;
     let was_open = key.state == KeyState::Open;
     let standby = key.standby_kid.filter(|_| was_open);
-    if let Some(standby) = standby {
-        signing_keys::promote(transaction, standby, &key).await?;
-    }
+    let successor = match standby {
+        Some(standby) if signing_keys::promote(transaction, standby, &key).await? => Some(standby),
+        Some(_) | None => None,
+    };
     // Gates are to hold the lists of the key that issues now.
     behind::count_configuration_change(transaction, school_id).await?;
-    Ok(Some((school_id, standby)))
+    Ok(Some((school_id, successor)))
 }
 
 #[cfg(test)]
@@ -383,6 +386,29 @@ mod tests {
             .unwrap();
         assert_eq!(promoted.signing, before.issuer_keys[0].signing);
         assert_eq!(promoted.verification, before.issuer_keys[0].verification);
+    }
+
+    #[tokio::test]
+    async fn a_standby_key_that_is_revoked_is_named_no_more_and_takes_no_place() {
+        let (central, keys) = central_with_keys().await;
+        let school = central.school_path().await;
+        let kid = keys.issuer(&central, &school).await;
+        let standby = central.trust_list().await.into_document().issuer_keys[0].standby;
+        set_state(
+            &central,
+            &standby.unwrap().kid().to_string(),
+            KeyState::Revoked,
+        )
+        .await;
+        keys.publish_trust_list(&central).await;
+        let list = central.trust_list().await.into_document();
+        assert_eq!(list.issuer_keys[0].standby, None);
+        let transaction = central.app.db.begin_across_schools().await.unwrap();
+        let (_, successor) = freeze(&transaction, kid.parse().unwrap())
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(successor, None);
     }
 
     #[tokio::test]

@@ -44,6 +44,8 @@ pub async fn end_lockdown(
     }: Idempotent<EndLockdownRequest>,
 ) -> Result<Response, Problem> {
     let now = app.clock.now();
+    // The key may have been replaced by a command a moment ago.
+    app.statements.reload().await?;
     let transaction = schools::begin_in(&app, school_id).await?;
     if let Attempt::Answered(answer) = idempotency::begin(&transaction, &request, now).await? {
         return Ok(answer);

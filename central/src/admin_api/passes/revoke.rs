@@ -47,7 +47,10 @@ mod tests {
     };
 
     use crate::{
-        db::signed_documents::Subject,
+        db::{
+            signed_documents::Subject,
+            signing_keys::{self, KeyState},
+        },
         ids::Kid,
         publishing::Which,
         testing::{TestCentral, keys::central_with_keys},
@@ -195,6 +198,36 @@ mod tests {
         let header = newest(&central, &kid).await.document().header;
         assert_eq!(header.number.n, first.document().header.number.n + 1);
         assert_eq!(header.expires_at.since(header.made_at), 40 * 86_400);
+    }
+
+    #[tokio::test]
+    async fn a_revocation_is_signed_by_a_key_that_gates_believe_now() {
+        let (central, keys) = central_with_keys().await;
+        let school = central.school_path().await;
+        let kid = keys.issuer(&central, &school).await;
+        let passes = format!("{school}/passes");
+        let body = json!({"expires_at": "2027-07-31T00:00:00Z", "levels": []});
+        assert_eq!(central.post(&passes, body).await.status, 201);
+        keys.make_statement_key(&central).await;
+        keys.publish_trust_list(&central).await;
+        // The key in use is stolen and revoked by a command; this server has not looked yet.
+        let transaction = central.app.db.begin_across_schools().await.unwrap();
+        let stolen = signing_keys::statement_key(&transaction).await.unwrap();
+        let stolen = stolen.unwrap().kid;
+        signing_keys::set_state(&transaction, stolen, KeyState::Revoked)
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+        keys.publish_trust_list(&central).await;
+
+        let path = format!("{passes}/{kid}/0/revoke");
+        assert_eq!(central.post(&path, json!({})).await.status, 200);
+        // By a key of the newest trust list.
+        let sets = sets(&central, &kid).await;
+        assert_eq!(
+            StatusBitmaps::new(&sets).state(Serial(0)),
+            PassState::Revoked
+        );
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use tokio::sync::RwLock;
 use super::{Answer, Request, Statement, StatementDuty};
 use crate::{
     configuration::Configuration,
-    db::{Db, signing_keys},
+    db::{Db, Transaction, signing_keys},
     issuing::SealedKey,
     keys::{
         credentials::{Credential, Credentials},
@@ -17,6 +17,9 @@ use crate::{
     },
     signers::{Duty, Link, Place, SignerKind, wire},
 };
+
+const NO_KEY: &str = "there is no statement key that gates believe: make the keys with `central keys init \
+    --small-school`, or one with `central keys statement create` and then `central keys trust-list publish`";
 
 /// Signs statements with the newest statement key that gates believe; clones share it.
 #[derive(Clone, Debug)]
@@ -99,6 +102,21 @@ impl StatementSigner {
         Ok(self.load().await?.is_some())
     }
 
+    /// The key that signs, as it stands within `transaction` and until that ends: whatever is
+    /// noted there as published is signed by a key that was good then.
+    ///
+    /// # Errors
+    /// When there is none that gates believe, or the database fails.
+    pub async fn hold(&self, transaction: &Transaction) -> anyhow::Result<Kid> {
+        let key = signing_keys::hold_statement_key(transaction).await?;
+        let pair = key.context(NO_KEY)?.pair;
+        let kid = pair.public_key.kid();
+        if self.kid().await? != kid {
+            *self.key.write().await = Some(Arc::new(pair));
+        }
+        Ok(kid)
+    }
+
     /// Looks for a newer key: after each change of the trust list.
     ///
     /// # Errors
@@ -112,10 +130,7 @@ impl StatementSigner {
         if let Some(key) = &*self.key.read().await {
             return Ok(key.clone());
         }
-        let key = self.load().await?.context(
-            "there is no statement key that gates believe: make the keys with `central keys init --small-school`, or \
-             one with `central keys statement create` and then `central keys trust-list publish`",
-        )?;
+        let key = self.load().await?.context(NO_KEY)?;
         *self.key.write().await = Some(key.clone());
         Ok(key)
     }
