@@ -162,10 +162,7 @@ async fn database_error(app: &App) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{
-        metrics::{PassRequestLabels, VerificationLabels},
-        testing,
-    };
+    use crate::{metrics::VerificationLabels, testing};
 
     #[tokio::test]
     async fn a_central_with_its_database_is_healthy_ready_and_alive() {
@@ -206,13 +203,6 @@ mod tests {
         let central = testing::central().await;
         central.get("/health/live").await;
         let metrics = &central.app.metrics;
-        let school_id = "1".to_owned();
-        let labels = PassRequestLabels {
-            r#type: "issue".into(),
-            status: "issued".into(),
-            school_id,
-        };
-        metrics.pass_requests.get_or_create(&labels).inc();
         let labels = VerificationLabels {
             status: "granted".into(),
             location: "1".into(),
@@ -222,7 +212,6 @@ mod tests {
         for name in [
             "http_requests_total{method=\"GET\",route=\"/health/live\",status=\"200\"} 1",
             "http_request_duration_seconds_count",
-            "student_pass_requests_total{type=\"issue\",status=\"issued\",school_id=\"1\"} 1",
             "student_pass_verifications_total{status=\"granted\",location=\"1\"} 1",
             "student_pass_active_users{user_type=\"gate\"} 0",
         ] {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue},
+    http::{HeaderName, HeaderValue, Method},
     middleware::Next,
     response::Response,
 };
@@ -31,7 +31,7 @@ pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Ne
         .extensions()
         .get::<MatchedPath>()
         .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
-    let method = request.method().clone();
+    let method = method_label(request.method());
     request.extensions_mut().insert(RequestId(id.clone()));
 
     let mut response = next.run(request).await;
@@ -56,7 +56,7 @@ pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Ne
     let duration_ms = duration.as_secs_f64() * 1000.0;
     app.metrics.observe_request(
         HttpLabels {
-            method: method.as_str().to_owned(),
+            method: method.to_owned(),
             route: route.clone(),
             status,
         },
@@ -64,15 +64,24 @@ pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Ne
     );
     match cause {
         Some(cause) => tracing::error!(
-            request.id = %id, http.method = %method, http.route = %route, http.status = status, duration_ms,
+            request.id = %id, http.method = method, http.route = %route, http.status = status, duration_ms,
             "request {id} failed: {method} {route}: {cause}"
         ),
         None => tracing::debug!(
-            request.id = %id, http.method = %method, http.route = %route, http.status = status, duration_ms,
+            request.id = %id, http.method = method, http.route = %route, http.status = status, duration_ms,
             "{method} {route}: {status} in {duration_ms:.1} ms"
         ),
     }
     response
+}
+
+/// Strangers can make up as many methods as they like; labels are kept for good.
+fn method_label(method: &Method) -> &'static str {
+    const KNOWN: [&str; 8] = [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE",
+    ];
+    let known = KNOWN.into_iter().find(|known| *known == method.as_str());
+    known.unwrap_or("other")
 }
 
 fn request_id(request: &Request) -> Option<String> {
@@ -81,4 +90,23 @@ fn request_id(request: &Request) -> Option<String> {
     let is_taken =
         !text.is_empty() && text.len() <= REQUEST_ID_LEN_MAX && text.chars().all(is_plain);
     is_taken.then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, http::Request};
+
+    use crate::testing;
+
+    #[tokio::test]
+    async fn methods_that_strangers_make_up_are_one_label() {
+        let central = testing::central().await;
+        for method in ["MADEUP1", "MADEUP2"] {
+            let request = Request::builder().method(method).uri("/");
+            central.send(request.body(Body::empty()).unwrap()).await;
+        }
+        let metrics = central.get("/metrics").await.text;
+        assert!(!metrics.contains("MADEUP"), "{metrics}");
+        assert!(metrics.contains("method=\"other\""), "{metrics}");
+    }
 }

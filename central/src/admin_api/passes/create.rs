@@ -87,7 +87,7 @@ pub async fn create(
         .await?
         .with_context(|| format!("the pass {id} was issued and is not there"))?;
     let answer = idempotency::finish(transaction, &request, StatusCode::CREATED, &pass).await?;
-    issuing::list(&app, issued).await;
+    issuing::list(&app, school_id, issued).await;
     Ok(answer)
 }
 
@@ -148,6 +148,12 @@ mod tests {
         assert_eq!(claims.uses_max, 3);
         assert_eq!(claims.levels.as_slice().len(), 1);
         assert_eq!(claims.holder_key, None);
+        let id = site.school.rsplit('/').next().unwrap();
+        let counted = format!(
+            "student_pass_requests_total{{type=\"issue\",status=\"issued\",school_id=\"{id}\"}} 1"
+        );
+        let metrics = central.get("/metrics").await.text;
+        assert!(metrics.contains(&counted), "{metrics}");
     }
 
     #[tokio::test]

@@ -106,7 +106,7 @@ pub async fn create_many(
         passes: passes.collect(),
     };
     let answer = idempotency::finish(transaction, &request, StatusCode::CREATED, &answer).await?;
-    issuing::list(&app, issued).await;
+    issuing::list(&app, school_id, issued).await;
     Ok(answer)
 }
 

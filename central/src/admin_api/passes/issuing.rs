@@ -11,6 +11,7 @@ use crate::{
     ids::{AccessLevelId, SchoolId, StudentId},
     instant::UtcInstant,
     issuing::{self, Holder, IssueError, Issued, PassTemplate},
+    metrics::PassRequestLabels,
     problem::{Kind, Problem},
 };
 
@@ -108,6 +109,21 @@ pub(super) async fn issue(
     holders: &[Holder],
     now: UtcInstant,
 ) -> Result<Issued, Problem> {
+    let issued = try_to_issue(app, transaction, school_id, fields, holders, now).await;
+    if issued.is_err() {
+        count(app, school_id, "refused", holders.len());
+    }
+    issued
+}
+
+async fn try_to_issue(
+    app: &App,
+    transaction: &Transaction,
+    school_id: SchoolId,
+    fields: &TemplateFields,
+    holders: &[Holder],
+    now: UtcInstant,
+) -> Result<Issued, Problem> {
     let template = fields.template(now);
     let out_of_range = |level: &&AccessLevelId| !(0..=255).contains(&level.0);
     let mut missing: Vec<_> = template
@@ -148,9 +164,25 @@ pub(super) async fn issue(
     .map_err(refused)
 }
 
+fn count(app: &App, school_id: SchoolId, status: &str, passes: usize) {
+    let labels = PassRequestLabels {
+        r#type: "issue".into(),
+        status: status.into(),
+        school_id: school_id.to_string(),
+    };
+    let counter = app.metrics.pass_requests.get_or_create(&labels);
+    counter.inc_by(u64::try_from(passes).unwrap_or(u64::MAX));
+}
+
 /// Publishes the issued list after the commit. Passes that are not listed yet are not forged: a
 /// gate's policy decides until the list comes, so a delay is no failure.
-pub(super) async fn list(app: &App, issued: Issued) {
+pub(super) async fn list(app: &App, school_id: SchoolId, issued: Issued) {
+    count(
+        app,
+        school_id,
+        "issued",
+        usize::try_from(issued.count).unwrap_or(0),
+    );
     if let Err(error) = app.publisher().issued_list(issued.kid).await {
         tracing::warn!(
             key.kid = %issued.kid,
