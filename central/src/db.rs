@@ -60,9 +60,11 @@ const POOL_SIZE: usize = 16;
 const POOL_WAIT: Duration = Duration::from_secs(10);
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
 
-/// Settings of each connection. A statement or transaction that hangs gives its locks back.
+/// Settings of each connection. A statement or transaction that hangs gives its locks back. What
+/// is acknowledged is durable, whatever the server was told to do by default.
 const SESSION: &str = "SET ROLE portcullis_app; SET statement_timeout = '30s'; \
-SET idle_in_transaction_session_timeout = '60s'; SET lock_timeout = '10s'";
+SET idle_in_transaction_session_timeout = '60s'; SET lock_timeout = '10s'; \
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// A connection of the pool, with prepared statements remembered (`prepare_cached`).
 pub type Connection = ClientWrapper;
@@ -328,12 +330,19 @@ pub async fn connect(config: &Config) -> anyhow::Result<tokio_postgres::Client> 
     Ok(client)
 }
 
-/// Does `error` say that PostgreSQL cannot be reached, rather than that it refused something?
+/// Does `error` say that PostgreSQL cannot be reached or was busy for too long, rather than that it
+/// refused something?
 #[must_use]
 pub fn is_unavailable(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         if let Some(error) = cause.downcast_ref::<tokio_postgres::Error>() {
-            return error.is_closed() || error.code() == Some(&SqlState::ADMIN_SHUTDOWN);
+            let passing = [
+                SqlState::ADMIN_SHUTDOWN,
+                SqlState::LOCK_NOT_AVAILABLE,
+                SqlState::QUERY_CANCELED,
+                SqlState::T_R_DEADLOCK_DETECTED,
+            ];
+            return error.is_closed() || error.code().is_some_and(|code| passing.contains(code));
         }
         cause.is::<deadpool_postgres::PoolError>()
     })

@@ -29,6 +29,10 @@ log_timezone = 'UTC'
 lc_messages = 'C'
 log_line_prefix = '%m [%p] '
 log_min_duration_statement = '5s'
+# Nothing personal in the log: no values, and no keys in the details of errors.
+log_parameter_max_length = 0
+log_parameter_max_length_on_error = 0
+log_error_verbosity = terse
 log_checkpoints = off
 # Short queries over few rows: compiling them costs more than it saves.
 jit = off

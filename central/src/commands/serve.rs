@@ -78,7 +78,13 @@ async fn with_database(
     database: &mut Database,
     signals: &mut Signals,
 ) -> anyhow::Result<()> {
-    migrations::apply(&database.owner, MIGRATIONS).await?;
+    tokio::select! {
+        applied = migrations::apply(&database.owner, MIGRATIONS) => {
+            applied?;
+        }
+        // One transaction each: what was begun is rolled back.
+        name = signals.received() => bail!("{name} while the database was brought up to date"),
+    }
     let db = Db::new(&database.owner)?;
     let address = listener
         .local_addr()

@@ -131,21 +131,26 @@ fn both((kid, status, issued): (Kid, Option<Newest>, Option<Newest>)) -> Option<
     })
 }
 
-/// Locks the gate's row and reads what its last heads were; `None` when it is not enrolled.
+/// Locks the gate's row and reads what its last heads were; `None` when it is not enrolled with
+/// the key `kid`.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn lock(connection: &Connection, gate_id: GateId) -> anyhow::Result<Option<LastHeads>> {
+pub async fn lock(
+    connection: &Connection,
+    gate_id: GateId,
+    kid: Kid,
+) -> anyhow::Result<Option<LastHeads>> {
     let context = || format!("cannot read the heads of gate {gate_id}");
     let statement = connection
         .prepare_cached(
-            "SELECT heads_n, heads_content FROM gates WHERE gate_id = $1 AND state = 'enrolled' \
+            "SELECT heads_n, heads_content FROM gates WHERE gate_id = $1 AND kid = $2 AND state = 'enrolled' \
              FOR NO KEY UPDATE",
         )
         .await
         .with_context(context)?;
     let row = connection
-        .query_opt(&statement, &[&gate_id])
+        .query_opt(&statement, &[&gate_id, &kid.0.as_slice()])
         .await
         .with_context(context)?;
     let Some(row) = row else { return Ok(None) };

@@ -34,6 +34,7 @@ use crate::{
 const CREATED_TOLERANCE_S: u64 = 300;
 /// A body of 1 MiB at 300 kbit/s.
 const BODY_WAIT: Duration = Duration::from_secs(30);
+const STRANGERS_BODY_WAIT: Duration = Duration::from_secs(5);
 
 /// A gate whose request was authenticated. Only `authenticate` makes one.
 #[derive(Clone, Debug)]
@@ -154,18 +155,33 @@ fn not_in_force(detail: &'static str) -> Refused {
 }
 
 /// A whole body within [`REQUEST_LIMIT`].
-pub(super) async fn read_body(body: axum::body::Body) -> Result<Bytes, Refused> {
-    match tokio::time::timeout(BODY_WAIT, to_bytes(body, REQUEST_LIMIT)).await {
+async fn read_body(body: axum::body::Body) -> Result<Bytes, Refused> {
+    read_within(body, REQUEST_LIMIT, BODY_WAIT).await
+}
+
+/// A whole body of somebody whom nobody knows yet: it is short and comes at once, and holds nobody
+/// else's place meanwhile.
+pub(super) async fn read_strangers_body(
+    body: axum::body::Body,
+    limit: usize,
+) -> Result<Bytes, Refused> {
+    read_within(body, limit, STRANGERS_BODY_WAIT).await
+}
+
+async fn read_within(
+    body: axum::body::Body,
+    limit: usize,
+    wait: Duration,
+) -> Result<Bytes, Refused> {
+    match tokio::time::timeout(wait, to_bytes(body, limit)).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(_)) => Err(Refused::new(
             RefusalCode::Malformed,
-            format!(
-                "The body broke off or has more than {REQUEST_LIMIT} bytes: send less at a time."
-            ),
+            format!("The body broke off or has more than {limit} bytes: send less at a time."),
         )),
         Err(_) => Err(Refused::busy(format!(
             "The body did not arrive within {} s: try again when the link is better.",
-            BODY_WAIT.as_secs()
+            wait.as_secs()
         ))),
     }
 }

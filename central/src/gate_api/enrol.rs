@@ -41,8 +41,8 @@ pub async fn post(
     State(app): State<SharedApp>,
     request: Request<axum::body::Body>,
 ) -> Result<Response, Refused> {
+    let body = authentication::read_strangers_body(request.into_body(), BODY_LIMIT).await?;
     let _permit = app.gates.bounds.stranger().await?;
-    let body = authentication::read_body(request.into_body()).await?;
     let proven: Proven = cbor::decode_strict(&body, BODY_LIMIT).map_err(Refused::malformed)?;
     let unproven = unproven_request(&proven).map_err(Refused::malformed)?;
     let gate_id = GateId::from(unproven.gate);

@@ -122,10 +122,10 @@ fn finished(heads: Option<Vec<u8>>) -> Result<Response, Refused> {
 async fn make(app: &App, gate: &Gate, when: When) -> Result<Option<Vec<u8>>, Refused> {
     let _permit = app.gates.bounds.heads().await?;
     let transaction = app.db.begin_across_schools().await?;
-    let Some(last) = gate_heads::lock(&transaction, gate.gate_id).await? else {
+    let Some(last) = gate_heads::lock(&transaction, gate.gate_id, gate.key.kid()).await? else {
         return Err(Refused::new(
             RefusalCode::GateRetired,
-            "This gate was retired just now: create another gate and enrol the box as that.",
+            "This gate was retired or replaced just now: create another gate and enrol the box as that.",
         ));
     };
     let epoch = signed_documents::epoch(&transaction).await?;

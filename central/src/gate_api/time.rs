@@ -11,6 +11,9 @@ use shared::{
 use super::{Refused, answer, authentication};
 use crate::app::{App, SharedApp};
 
+/// A version and a nonce.
+const BODY_LIMIT: usize = 256;
+
 /// Answers a [`TimeRequest`] with a signed [`SignedTime`].
 ///
 /// # Errors
@@ -19,8 +22,8 @@ pub async fn post(
     State(app): State<SharedApp>,
     request: Request<axum::body::Body>,
 ) -> Result<Response, Refused> {
+    let body = authentication::read_strangers_body(request.into_body(), BODY_LIMIT).await?;
     let _permit = app.gates.bounds.stranger().await?;
-    let body = authentication::read_body(request.into_body()).await?;
     let request: TimeRequest = read(&body).map_err(Refused::malformed)?;
     Ok(answer(sign(&app, request.nonce).await?))
 }
