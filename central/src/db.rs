@@ -28,28 +28,22 @@ pub mod signed_documents;
 pub mod signing_keys;
 pub mod students;
 
+mod connecting;
 mod tls;
 mod word;
 
-use std::{fmt::Write as _, ops::Deref, time::Duration};
+use std::{ops::Deref, time::Duration};
 
+pub use connecting::{Database, WhenRunning, connect, connect_listening, hosts};
 pub(crate) use word::Word;
 
 use anyhow::Context;
 use deadpool_postgres::{
     ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime,
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    sync::mpsc,
-};
-use tokio_postgres::{AsyncMessage, Config, config::Host, error::SqlState};
+use tokio_postgres::{Config, error::SqlState};
 
-use crate::{
-    cluster::{Cluster, Joined},
-    configuration::{Configuration, DatabaseSource},
-    ids::SchoolId,
-};
+use crate::ids::SchoolId;
 
 /// The role all queries run as. The schema's first migration makes it.
 pub const APPLICATION_ROLE: &str = "portcullis_app";
@@ -88,84 +82,6 @@ pub enum Scope {
 #[derive(Debug)]
 pub struct Transaction {
     connection: Option<Object>,
-}
-
-/// What opening the database gives: how to reach it as its owner, and the process behind it.
-#[derive(Debug)]
-pub struct Database {
-    /// Connects as the owner of the schema: for migrations alone.
-    pub owner: Config,
-    /// The private PostgreSQL, when this process runs it.
-    pub cluster: Option<Cluster>,
-}
-
-/// What to do when another central runs the private PostgreSQL already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhenRunning {
-    /// Stop with a message: a server has its data directory to itself.
-    Refuse,
-    /// Use it: for commands beside a running server.
-    Join,
-}
-
-impl Database {
-    /// Reaches the configured PostgreSQL, starting the private one if that is what is configured.
-    ///
-    /// # Errors
-    /// When it cannot be reached or started; the message says what to do.
-    pub async fn open(
-        configuration: &Configuration,
-        when_running: WhenRunning,
-    ) -> anyhow::Result<Self> {
-        match (&configuration.database, when_running) {
-            (DatabaseSource::Url(config), _) => {
-                let mut owner = (**config).clone();
-                tls::settle_mode(&mut owner);
-                Ok(Self {
-                    owner,
-                    cluster: None,
-                })
-            }
-            (DatabaseSource::Embedded, WhenRunning::Refuse) => {
-                let cluster = Cluster::start(&configuration.data_directory).await?;
-                Ok(Self {
-                    owner: cluster.connection(),
-                    cluster: Some(cluster),
-                })
-            }
-            (DatabaseSource::Embedded, WhenRunning::Join) => {
-                match Cluster::start_or_join(&configuration.data_directory).await? {
-                    Joined::Own(cluster) => Ok(Self {
-                        owner: cluster.connection(),
-                        cluster: Some(*cluster),
-                    }),
-                    Joined::Running(owner) => Ok(Self {
-                        owner: *owner,
-                        cluster: None,
-                    }),
-                }
-            }
-        }
-    }
-
-    /// Waits for the private PostgreSQL to end by itself; for ever when there is none.
-    pub async fn ended(&mut self) -> anyhow::Error {
-        match &mut self.cluster {
-            Some(cluster) => cluster.ended().await,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Shuts the private PostgreSQL down, if this process runs one.
-    ///
-    /// # Errors
-    /// As [`Cluster::shut_down`].
-    pub async fn close(self) -> anyhow::Result<()> {
-        match self.cluster {
-            Some(cluster) => cluster.shut_down().await,
-            None => Ok(()),
-        }
-    }
 }
 
 impl Db {
@@ -304,32 +220,6 @@ impl Drop for Transaction {
     }
 }
 
-/// Opens one connection as `config` says, outside any pool.
-///
-/// # Errors
-/// When the database cannot be reached.
-pub async fn connect(config: &Config) -> anyhow::Result<tokio_postgres::Client> {
-    let client = match tls::connector(config)? {
-        Some(connector) => {
-            let (client, connection) = config
-                .connect(connector)
-                .await
-                .with_context(|| unreachable(config))?;
-            watch(connection);
-            client
-        }
-        None => {
-            let (client, connection) = config
-                .connect(tokio_postgres::NoTls)
-                .await
-                .with_context(|| unreachable(config))?;
-            watch(connection);
-            client
-        }
-    };
-    Ok(client)
-}
-
 /// Does `error` say that PostgreSQL cannot be reached or was busy for too long, rather than that it
 /// refused something?
 #[must_use]
@@ -368,92 +258,6 @@ pub fn violation(error: &anyhow::Error) -> Option<Violation> {
         code if *code == SqlState::FOREIGN_KEY_VIOLATION => Some(Violation::Reference),
         _ => None,
     }
-}
-
-/// Where `config` connects to, for messages: never its password.
-#[must_use]
-pub fn hosts(config: &Config) -> String {
-    let mut text = String::new();
-    for (index, host) in config.get_hosts().iter().enumerate() {
-        let port = config
-            .get_ports()
-            .get(index)
-            .or(config.get_ports().first())
-            .unwrap_or(&5432);
-        let separator = if index == 0 { "" } else { ", " };
-        let _ = match host {
-            Host::Tcp(name) => write!(text, "{separator}{name}:{port}"),
-            Host::Unix(path) => write!(text, "{separator}{}", path.display()),
-        };
-    }
-    text
-}
-
-fn unreachable(config: &Config) -> String {
-    format!("cannot connect to PostgreSQL on {}", hosts(config))
-}
-
-/// Opens one connection that hands the payload of every notification to `payloads`, for LISTEN.
-/// When the connection ends, so do they.
-///
-/// # Errors
-/// When the database cannot be reached.
-pub async fn connect_listening(
-    config: &Config,
-    payloads: mpsc::Sender<String>,
-) -> anyhow::Result<tokio_postgres::Client> {
-    let client = match tls::connector(config)? {
-        Some(connector) => {
-            let connected = config.connect(connector).await;
-            let (client, connection) = connected.with_context(|| unreachable(config))?;
-            tokio::spawn(hand_on(connection, payloads));
-            client
-        }
-        None => {
-            let connected = config.connect(tokio_postgres::NoTls).await;
-            let (client, connection) = connected.with_context(|| unreachable(config))?;
-            tokio::spawn(hand_on(connection, payloads));
-            client
-        }
-    };
-    Ok(client)
-}
-
-async fn hand_on<S, T>(
-    mut connection: tokio_postgres::Connection<S, T>,
-    payloads: mpsc::Sender<String>,
-) where
-    S: AsyncRead + AsyncWrite + Unpin,
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    loop {
-        match std::future::poll_fn(|context| connection.poll_message(context)).await {
-            Some(Ok(AsyncMessage::Notification(notification))) => {
-                if payloads
-                    .send(notification.payload().to_owned())
-                    .await
-                    .is_err()
-                {
-                    return;
-                }
-            }
-            // Notices, and whatever PostgreSQL adds.
-            Some(Ok(_)) => {}
-            Some(Err(error)) => {
-                tracing::debug!(%error, "a database connection ended: {error}");
-                return;
-            }
-            None => return,
-        }
-    }
-}
-
-fn watch(connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static) {
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a database connection ended: {error}");
-        }
-    });
 }
 
 #[cfg(test)]
