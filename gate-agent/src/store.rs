@@ -20,6 +20,7 @@ mod pin_failures;
 mod presences;
 pub mod problem;
 mod reader;
+mod replacing;
 mod reservations;
 mod roster;
 mod sealing;
@@ -34,6 +35,7 @@ pub use issued::IssuedProgress;
 pub use loading::LoadedState;
 pub use opening::DATABASE_FILE;
 pub use reader::{JournalStretch, StoreReader};
+pub use replacing::{Former, FormerJournal, SetAside};
 pub use upkeep::Upkeep;
 pub use writing::Stamp;
 
@@ -132,6 +134,15 @@ impl Store {
         loading::make_directory(&places.state, &path)?;
         loading::make_directory(&places.keys, &path)?;
         let lock = opening::lock(&places.state)?;
+        Self::open_locked(places, limits, lock)
+    }
+
+    fn open_locked(
+        places: &StorePlaces,
+        limits: JournalLimits,
+        lock: opening::WriterLock,
+    ) -> Result<Self, StoreProblem> {
+        let path = places.state.join(DATABASE_FILE);
         let connection = opening::open_writer(&places.state)?;
         let (sealing, origin) = loading::sealing_key(&places.keys)?;
         let sqlite = |error| StoreProblem::from_sqlite(&path, &error);

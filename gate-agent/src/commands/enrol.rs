@@ -1,10 +1,6 @@
 //! `gate-agent enrol`: gives this box its identity, by a claim that central made.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{fs, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
@@ -14,7 +10,7 @@ use super::ConfigurationChoice;
 use crate::{
     clock::GateClock,
     enrolment::{self, Enrolment},
-    store::{Store, StorePlaces, problem::StoreProblem},
+    store::{Former, FormerJournal, SetAside, Store, StorePlaces, problem::StoreProblem},
 };
 
 const EXAMPLES: &str = "\
@@ -56,22 +52,55 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let claim = claim(arguments)?;
     let clock = GateClock::new(configuration.clock.clone());
     let places = &configuration.places;
-    let before = Store::open(places)?;
-    if let Some(identity) = before.identity()
-        && !arguments.replace
-    {
-        let gate = identity.gate;
-        return Err(StoreProblem::AlreadyEnrolled { gate }.into());
-    }
+    let before = Before::open(places, arguments)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the asynchronous runtime")?;
     let enrolment = runtime.block_on(enrolment::exchange(&claim, &clock))?;
-    let mut store = make_room(before, places, &clock)?;
+    let mut store = before.make_room(&clock)?;
     enrolment.keep(&mut store, places)?;
     report(&enrolment, &claim);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The box before it is enrolled; nobody else writes its store.
+enum Before {
+    Unenrolled(Store),
+    ToBeReplaced(Former),
+}
+
+impl Before {
+    fn open(places: &StorePlaces, arguments: &Arguments) -> Result<Self, StoreProblem> {
+        if arguments.replace {
+            return Former::open(places).map(Self::ToBeReplaced);
+        }
+        let store = Store::open(places)?;
+        match store.identity() {
+            None => Ok(Self::Unenrolled(store)),
+            Some(identity) => {
+                let gate = identity.gate;
+                Err(StoreProblem::AlreadyEnrolled { gate })
+            }
+        }
+    }
+
+    /// A store without an identity. What the box was before is kept aside with its keys, so that
+    /// its journal can still be exported.
+    fn make_room(self, clock: &GateClock) -> anyhow::Result<Store> {
+        match self {
+            Self::Unenrolled(store) => Ok(store),
+            Self::ToBeReplaced(former) => {
+                let (store, aside) = former
+                    .set_aside(clock.now().utc)
+                    .context("cannot set aside what the box was before")?;
+                if let Some(aside) = aside {
+                    report_aside(&aside);
+                }
+                Ok(store)
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -107,62 +136,23 @@ fn claim_of_file(text: &str) -> anyhow::Result<String> {
     Ok(file.claim)
 }
 
-/// A store without an identity. What the box was before is kept aside with its key, so that its
-/// journal can still be exported.
-fn make_room(store: Store, places: &StorePlaces, clock: &GateClock) -> anyhow::Result<Store> {
-    let Some(identity) = store.identity() else {
-        return Ok(store);
-    };
-    let unacknowledged = store.tail()?.unacknowledged();
-    let old = StorePlaces {
-        state: places
-            .state
-            .join(format!("replaced-{}-{}", identity.gate, clock.now().utc.0)),
-        keys: places.state.join(format!(
-            "replaced-{}-{}/keys",
-            identity.gate,
-            clock.now().utc.0
-        )),
-    };
-    drop(store);
-    move_aside(places, &old)
-        .with_context(|| format!("cannot move the old identity to {}", old.state.display()))?;
-    println!("The box's former identity lies in {}.", old.state.display());
-    if unacknowledged > 0 {
-        println!(
-            "{unacknowledged} of its records were never acknowledged by central: keep them with `gate-agent journal export --state {}`.",
-            old.state.display()
-        );
+fn report_aside(aside: &SetAside) {
+    let StorePlaces { state, keys } = &aside.places;
+    let (state, keys) = (state.display(), keys.display());
+    println!("What the box was before lies in {state}, its keys in {keys}.");
+    if aside.unacknowledged == 0 {
+        return;
     }
-    Ok(Store::open(places)?)
-}
-
-fn move_aside(places: &StorePlaces, old: &StorePlaces) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&old.keys)?;
-    let rename = |from: &Path, to: &Path| match fs::rename(from, to) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        // Keys may lie on other storage.
-        Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => {
-            fs::copy(from, to).and_then(|_| fs::remove_file(from))
-        }
-        result => result,
-    };
-    for key in [
-        crate::gate_key::GATE_KEY_FILE,
-        crate::gate_key::ROSTER_KEY_FILE,
-    ] {
-        rename(&places.keys.join(key), &old.keys.join(key))?;
+    let unacknowledged = aside.unacknowledged;
+    let export = format!("gate-agent journal export --state {state} --keys {keys}");
+    match aside.journal {
+        FormerJournal::Exportable => println!(
+            "{unacknowledged} of its records were never acknowledged by central: keep them with `{export}`."
+        ),
+        FormerJournal::LacksItsKey => println!(
+            "{unacknowledged} of its records were never acknowledged by central. Keep both: once the right keys lie in {keys}, `{export}` writes them out."
+        ),
     }
-    // The database last: with it in place, the box is what it was.
-    for suffix in ["-wal", "-shm", ""] {
-        let name = format!("{}{suffix}", crate::store::DATABASE_FILE);
-        rename(&places.state.join(&name), &old.state.join(&name))?;
-    }
-    Ok(())
 }
 
 fn report(enrolment: &Enrolment, claim: &Claim) {

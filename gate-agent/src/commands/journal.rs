@@ -27,7 +27,8 @@ const EXPORT_EXAMPLES: &str = "\
 Examples:
   gate-agent journal export --output journal.jsonl
   gate-agent journal export | gzip > journal.jsonl.gz
-  gate-agent journal export --state /var/lib/portcullis/replaced-…  a box's former identity
+  gate-agent journal export --state /var/lib/portcullis/replaced-… --keys /…/keys/replaced-…
+                                            a box's former identity
 
 The agent may go on running. Exit code: 0 exported; 2 wrong command line; 3 not exported.";
 
@@ -53,10 +54,12 @@ enum Action {
     Export {
         #[command(flatten)]
         configuration: ConfigurationChoice,
-        /// The state directory of another store, in place of the configuration's; its keys lie in
-        /// `keys` below it.
+        /// The state directory of another store, in place of the configuration's.
         #[arg(long, value_name = "DIR")]
         state: Option<PathBuf>,
+        /// Where the keys of that other store lie; `keys` below it when it is not said.
+        #[arg(long, value_name = "DIR", requires = "state")]
+        keys: Option<PathBuf>,
         /// Where to write; standard output when it is not said. A file that is there is kept.
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
@@ -88,13 +91,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Action::Export {
             configuration,
             state,
+            keys,
             output,
         } => {
             let (places, clock) = match state {
                 Some(state) => {
                     let places = StorePlaces {
                         state: state.clone(),
-                        keys: state.join("keys"),
+                        keys: keys.clone().unwrap_or_else(|| state.join("keys")),
                     };
                     (places, GateClock::new(crate::clock::ClockConfig::System {}))
                 }

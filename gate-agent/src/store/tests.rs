@@ -4,6 +4,7 @@
 mod bad_files;
 mod capacity;
 mod lists;
+mod replacing;
 
 use std::path::Path;
 
@@ -24,7 +25,7 @@ use shared::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::gate_key::{GATE_KEY_FILE, random_secret, write_secret};
+use crate::gate_key::{GATE_KEY_FILE, Secret, random_secret, write_secret};
 
 pub(super) const GATE: GateId = GateId([7; 16]);
 pub(super) const EPOCH: JournalEpoch = JournalEpoch(3);
@@ -50,30 +51,33 @@ impl Fixture {
         let mut store = Store::open_with(&self.places, limits).unwrap();
         let secret = random_secret().unwrap();
         write_secret(&self.places.keys.join(GATE_KEY_FILE), &secret).unwrap();
-        let identity = Identity {
-            gate: GATE,
-            gate_key: GateKey::new(&secret).public(),
-            pinned_root_set: Digest([1; 32]),
-            central_address: "http://127.0.0.1:8480".into(),
-            tls_key: Some(Digest([2; 32])),
-            journal_epoch: EPOCH,
-            enrolled_at: T0,
-        };
-        let enrolled = Enrolled {
-            identity,
-            documents: vec![document(
-                StoredKind::Named(DocumentName::RootSet),
-                1,
-                b"roots",
-            )],
-            mark: T0,
-        };
-        store.enrol(&self.places, &enrolled).unwrap();
+        store.enrol(&self.places, &enrolled_with(&secret)).unwrap();
         store
     }
 
     pub(super) fn database(&self) -> std::path::PathBuf {
         self.places.state.join(DATABASE_FILE)
+    }
+}
+
+pub(super) fn enrolled_with(secret: &Secret) -> Enrolled {
+    let identity = Identity {
+        gate: GATE,
+        gate_key: GateKey::new(secret).public(),
+        pinned_root_set: Digest([1; 32]),
+        central_address: "http://127.0.0.1:8480".into(),
+        tls_key: Some(Digest([2; 32])),
+        journal_epoch: EPOCH,
+        enrolled_at: T0,
+    };
+    Enrolled {
+        identity,
+        documents: vec![document(
+            StoredKind::Named(DocumentName::RootSet),
+            1,
+            b"roots",
+        )],
+        mark: T0,
     }
 }
 
