@@ -19,7 +19,7 @@ use gate_core::{
 };
 use shared::{
     heads::Newest,
-    ids::{DocumentNumber, DoorId},
+    ids::{AccessPointId, DocumentNumber, DoorId},
     time::{Now, Uptime},
 };
 use tokio::sync::{Notify, mpsc, watch};
@@ -131,7 +131,8 @@ pub struct EventLoop {
     /// Doors whose fault was raised, because nobody takes their commands.
     silent_doors: BTreeMap<DoorId, DoorTrouble>,
     journal_room: JournalRoom,
-    decoder_works: bool,
+    /// Access points whose decoder failed with its last frame.
+    failing_decoders: BTreeSet<AccessPointId>,
 }
 
 /// Is there room for ordinary records?
@@ -182,7 +183,7 @@ impl EventLoop {
             refused_at_once: BTreeSet::new(),
             silent_doors: BTreeMap::new(),
             journal_room: JournalRoom::Enough,
-            decoder_works: true,
+            failing_decoders: BTreeSet::new(),
         }
     }
 
@@ -315,9 +316,13 @@ impl EventLoop {
             )
             | None => None,
         };
-        if fault.is_some() || !self.decoder_works {
-            self.decoder_works = fault.is_none();
-            self.gate.handle_fault(now, "decoder", fault);
+        let has_changed = match &fault {
+            Some(_) => self.failing_decoders.insert(frame.access_point),
+            None => self.failing_decoders.remove(&frame.access_point),
+        };
+        if has_changed {
+            let part = format!("decoder at access point {}", frame.access_point);
+            self.gate.handle_fault(now, &part, fault);
         }
         let is_over = frame.end == PresentationEnd::SourceHasNoMoreFrames;
         let problem = match &frame.problem {

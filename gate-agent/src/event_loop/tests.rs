@@ -343,6 +343,26 @@ async fn a_slow_panel_is_let_go_and_the_others_hear_on() {
 }
 
 #[tokio::test]
+async fn a_decoder_that_fails_is_a_fault_of_its_access_point_alone() {
+    let mut rig = Rig::start().await;
+    rig.pull_everything().await;
+    let at_entry = format!("decoder at access point {ENTRY}");
+    let is_failing = |state: PanelState| state.faults.iter().any(|it| it.contains(&at_entry));
+    for n in 0..3 {
+        rig.show_frame(ENTRY, Some(&format!("it died, {n}"))).await;
+        rig.show_frame(EXIT, None).await;
+        assert!(is_failing(rig.state().await));
+    }
+    rig.show_frame(ENTRY, None).await;
+    assert!(!is_failing(rig.state().await));
+    let events = rig.stop().await.events();
+    let told = events
+        .iter()
+        .filter(|event| matches!(event, Event::Fault { part, .. } if part.starts_with("decoder")));
+    assert_eq!(told.count(), 2, "once that it fails, once that it works");
+}
+
+#[tokio::test]
 async fn the_agent_ends_within_two_seconds() {
     let mut rig = Rig::start().await;
     let pass = rig.authority.issue(&rig.authority.claims(&[1]));

@@ -149,6 +149,23 @@ impl Rig {
         self.frames.send(frame).await.unwrap();
     }
 
+    /// A frame at which the decoder failed, or that it read and found no code in.
+    pub(crate) async fn show_frame(&self, access_point: AccessPointId, problem: Option<&str>) {
+        let frame = FrameRead {
+            access_point,
+            taken_at: Clock::system().uptime(),
+            texts: Vec::new(),
+            decode_ms: 1,
+            source: None,
+            end: PresentationEnd::SourceHasNoMoreFrames,
+            problem: problem.map(|reason| ReadProblem::DecoderFailed {
+                reason: reason.to_owned(),
+            }),
+        };
+        self.frames.send(frame).await.unwrap();
+        self.ask_core(SyncAsk::Heads).await;
+    }
+
     pub(crate) async fn sensor(&self, door: DoorId, input: DoorInput) {
         self.sensors
             .send(SensorChange { door, input })
