@@ -44,6 +44,9 @@ const STOP_WITHIN: Duration = Duration::from_millis(1_200);
 /// How long doors and the store may take to come to rest behind that.
 const REST_WITHIN: Duration = Duration::from_millis(600);
 
+/// The part that fails when what central acknowledges is not taken; sync's own part is `journal`.
+const ACKNOWLEDGEMENT: &str = "acknowledgement";
+
 /// One thing that happened.
 #[derive(Debug)]
 enum Input {
@@ -296,11 +299,14 @@ impl EventLoop {
                 self.gate
                     .handle_lookup_failed(now, scan, problem.to_string());
             }
-            StoreAnswer::Acknowledged(_) => self.show_state(now),
+            StoreAnswer::Acknowledged(_) => {
+                self.gate.handle_fault(now, ACKNOWLEDGEMENT, None);
+                self.show_state(now);
+            }
             StoreAnswer::AcknowledgementFailed(problem) => {
                 tracing::error!("an acknowledgement was not taken: {problem}");
                 self.gate
-                    .handle_fault(now, "journal", Some(problem.to_string()));
+                    .handle_fault(now, ACKNOWLEDGEMENT, Some(problem.to_string()));
             }
             StoreAnswer::Failed(problem) => tracing::error!("{problem}"),
         }

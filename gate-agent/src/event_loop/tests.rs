@@ -363,6 +363,34 @@ async fn a_decoder_that_fails_is_a_fault_of_its_access_point_alone() {
 }
 
 #[tokio::test]
+async fn an_acknowledgement_that_is_not_taken_is_a_fault_until_one_is() {
+    let mut rig = Rig::start().await;
+    rig.pull_everything().await;
+    let end = rig.store.tail().borrow().last;
+    let acknowledge = async |rig: &Rig, hash| {
+        let bytes = rig.authority.sign_acknowledgement(end.position, hash);
+        let kind = SignedInput::Acknowledgement;
+        rig.to_loop.hand_over(kind, bytes).await.unwrap();
+    };
+    let faults = async |rig: &mut Rig| {
+        let faults = rig.state().await.faults;
+        faults.iter().any(|it| it.contains("forked"))
+    };
+    acknowledge(&rig, shared::ids::Digest([9; 32])).await;
+    while !faults(&mut rig).await {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    acknowledge(&rig, end.hash).await;
+    let clock = crate::clock::Clock::system();
+    let since = clock.uptime();
+    while faults(&mut rig).await {
+        assert!(clock.uptime().since_ms(since) < 20_000, "the fault stays");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn the_agent_ends_within_two_seconds() {
     let mut rig = Rig::start().await;
     let pass = rig.authority.issue(&rig.authority.claims(&[1]));
