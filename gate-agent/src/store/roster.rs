@@ -152,12 +152,12 @@ pub(super) fn write_step(
     Ok(StepLeft::None)
 }
 
-/// Removes some rows of rosters that are no longer asked.
+/// Removes some rows of rosters that are not asked: older ones, and those that were never whole.
 pub(super) fn sweep_step(connection: &Connection) -> rusqlite::Result<StepLeft> {
     let removed = connection.execute(
         "DELETE FROM roster_passes WHERE (generation, pass_index) IN (
              SELECT generation, pass_index FROM roster_passes
-             WHERE generation <> (SELECT generation FROM roster_state) LIMIT ?1)",
+             WHERE generation IS NOT (SELECT generation FROM roster_state) LIMIT ?1)",
         params![STEP_ROWS as u64],
     )?;
     Ok(if removed == STEP_ROWS {

@@ -11,6 +11,7 @@ use shared::{
     heads::Acknowledgement,
     ids::{JournalPosition, Kid, PassDigest, PassId, ScanId, Serial, StaffNumber},
     policy::FullJournalPolicy,
+    time::Uptime,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -18,10 +19,15 @@ use super::{
     Committed, IssuedProgress, JournalStretch, Stamp, Store, Upkeep, journal::JournalTail,
     problem::StoreProblem,
 };
+use crate::clock::Clock;
 
 /// Requests that wait for the thread. A commit takes some milliseconds: with more waiting, a scan
 /// would be decided seconds late, and is denied instead.
 pub const REQUESTS_WAITING_MAX: usize = 256;
+
+/// How long upkeep that failed waits, in ms: a roster that does not fit is not written over and
+/// over to a disk that is full.
+const UPKEEP_PAUSE_MS: u64 = 300_000;
 
 /// What the store is asked.
 #[derive(Debug)]
@@ -139,6 +145,9 @@ pub struct StoreThread {
     requests: mpsc::Receiver<StoreRequest>,
     answers: mpsc::Sender<StoreAnswer>,
     tail: watch::Sender<JournalTail>,
+    clock: Clock,
+    /// When upkeep that failed is tried again.
+    retry_upkeep_at: Option<Uptime>,
 }
 
 impl StoreThread {
@@ -163,6 +172,8 @@ impl StoreThread {
             requests: received,
             answers,
             tail,
+            clock: Clock::system(),
+            retry_upkeep_at: None,
         };
         Ok((thread, handle, answered))
     }
@@ -196,13 +207,19 @@ impl StoreThread {
         }
     }
 
-    /// A step that fails is tried again behind the next request.
+    /// What failed is tried again behind the first request that comes when the pause is over.
     fn upkeep(&mut self) -> Upkeep {
+        let now = self.clock.uptime();
+        if self.retry_upkeep_at.is_some_and(|at| at <= now) {
+            self.retry_upkeep_at = None;
+            self.store.retry_upkeep();
+        }
         match self.store.upkeep_step() {
             Ok(upkeep) => upkeep,
             Err(problem) => {
                 tracing::warn!("the roster waits: {problem}");
-                Upkeep::Done
+                self.retry_upkeep_at = Some(now.plus_ms(UPKEEP_PAUSE_MS));
+                Upkeep::More
             }
         }
     }

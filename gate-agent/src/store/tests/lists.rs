@@ -226,3 +226,80 @@ fn no_name_stands_in_the_file() {
         assert!(!raw.windows(6).any(|window| window == b"Holder"));
     }
 }
+
+fn rows(store: &Store) -> u64 {
+    store
+        .connection
+        .query_row("SELECT count(*) FROM roster_passes", [], |row| row.get(0))
+        .unwrap()
+}
+
+/// Lets the database grow by so many pages and no more.
+fn room(store: &Store, pages: i64) {
+    let used: i64 = store
+        .connection
+        .pragma_query_value(None, "page_count", |row| row.get(0))
+        .unwrap();
+    store
+        .connection
+        .pragma_update(None, "max_page_count", used + pages)
+        .unwrap();
+}
+
+#[test]
+fn a_roster_that_does_not_fit_leaves_no_rows_behind_and_is_written_once_there_is_room() {
+    let fixture = Fixture::new();
+    let mut store = fixture.enrolled(JournalLimits::STANDARD);
+    finish(&mut store);
+    let roster = roster(&store, 1, 3_000);
+    keep(&mut store, roster);
+    room(&store, 100);
+    let mut written = 0;
+    let mut problems = Vec::new();
+    loop {
+        match store.upkeep_step() {
+            Ok(Upkeep::More) => written = written.max(rows(&store)),
+            Ok(Upkeep::Done) => break,
+            Err(problem) => problems.push(problem),
+        }
+        assert!(problems.len() < 10, "it is not tried over and over");
+    }
+    assert!(written > 0, "some of it fitted");
+    assert!(
+        matches!(problems[..], [StoreProblem::DiskFull { .. }]),
+        "{problems:?}"
+    );
+    assert_eq!(rows(&store), 0, "what was written is taken back");
+    store.commit(&commit(vec![grant(1)])).unwrap();
+    assert_eq!(store.upkeep_step().unwrap(), Upkeep::Done);
+
+    room(&store, 1_000_000);
+    store.retry_upkeep();
+    finish(&mut store);
+    assert_eq!(name(&store, 5).as_deref(), Some("Holder 2 of roster 1"));
+    assert_eq!(rows(&store), 6_000);
+}
+
+#[test]
+fn rows_of_a_roster_that_was_never_whole_are_removed_before_another_is_written() {
+    let fixture = Fixture::new();
+    let mut store = fixture.enrolled(JournalLimits::STANDARD);
+    let first = roster(&store, 1, 2_000);
+    keep(&mut store, first);
+    while rows(&store) < 1_500 {
+        store.upkeep_step().unwrap();
+    }
+    // The power fails here, and the roster has been replaced when it comes back.
+    drop(store);
+    let mut store = Store::open(&fixture.places).unwrap();
+    let second = roster(&store, 2, 10);
+    keep(&mut store, second);
+    let mut most_beside = 0;
+    while store.upkeep_step().unwrap() == Upkeep::More {
+        if name(&store, 5).is_some() {
+            most_beside = most_beside.max(rows(&store));
+        }
+    }
+    assert_eq!(most_beside, 20, "the room was free before the new one came");
+    assert_eq!(rows(&store), 20);
+}
