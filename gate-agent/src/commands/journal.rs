@@ -1,13 +1,14 @@
 //! `gate-agent journal export` and `gate-agent journal verify`.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, BufReader, BufWriter},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use shared::{
     document,
     ids::{Digest, JournalPosition},
@@ -129,23 +130,60 @@ fn export(
             let mut out = BufWriter::new(io::stdout().lock());
             write(&store, &key, clock, &mut out)?
         }
-        Some(path) => {
-            let cannot = || format!("cannot write {}", path.display());
-            let file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .open(path)
-                .with_context(cannot)?;
-            let mut out = BufWriter::new(file);
-            let written = write(&store, &key, clock, &mut out)?;
-            let file = out.into_inner().map_err(|error| error.into_error());
-            file.and_then(|file| file.sync_all()).with_context(cannot)?;
-            written
-        }
+        Some(path) => write_new(path, |out| write(&store, &key, clock, out))?,
     };
     eprintln!("Exported the journal up to record {}.", written.position);
     eprintln!("The gate's key is {}.", Digest(key.public().0));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a file beside its place and moves it there when it is whole, so that an export that failed
+/// leaves nothing in the way of the next. Comings and goings of people are for their reader's eyes.
+fn write_new<T>(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    if fs::symlink_metadata(path).is_ok() {
+        bail!(
+            "{} is there already and is kept: name another file, or move it away first",
+            path.display()
+        );
+    }
+    let cannot = || {
+        format!(
+            "cannot write {}: its folder must be there, be writable for this user and have room",
+            path.display()
+        )
+    };
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".part");
+    let beside = PathBuf::from(beside);
+    // What a killed export left.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(cannot);
+        }
+        Ok(()) | Err(_) => {}
+    }
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&beside)
+        .with_context(cannot)?;
+    let mut out = BufWriter::new(file);
+    let moved = write(&mut out).and_then(|written| {
+        let file = out.into_inner().map_err(|error| error.into_error());
+        file.and_then(|file| file.sync_all())
+            .and_then(|()| fs::rename(&beside, path))
+            .with_context(cannot)?;
+        Ok(written)
+    });
+    if moved.is_err() {
+        // It tells of its own why it cannot be removed, at the next export.
+        let _ = fs::remove_file(&beside);
+    }
+    moved
 }
 
 fn write(
@@ -250,4 +288,39 @@ fn verify(path: &Path, gate_key: Option<PublicKey>) -> anyhow::Result<ExitCode> 
         ),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write as _, os::unix::fs::PermissionsExt as _};
+
+    use super::*;
+
+    #[test]
+    fn an_export_is_its_owners_alone_and_one_that_failed_is_not_in_the_way_of_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let fails = write_new(&path, |out| {
+            out.write_all(&[b'x'; 100_000])?;
+            bail!("the disk is full") as anyhow::Result<()>
+        });
+        assert_eq!(fails.unwrap_err().to_string(), "the disk is full");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        // One that was killed left something.
+        fs::write(folder.path().join("journal.jsonl.part"), "half").unwrap();
+        let writes =
+            |text: &'static str| move |out: &mut BufWriter<File>| Ok(write!(out, "{text}")?);
+        write_new(&path, writes("whole")).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+
+        let error = write_new(&path, writes("again")).unwrap_err().to_string();
+        assert!(error.contains("name another file"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+        let nowhere = folder.path().join("nowhere/journal.jsonl");
+        let error = write_new(&nowhere, writes("")).unwrap_err().to_string();
+        assert!(error.contains("its folder must be there"), "{error}");
+    }
 }
