@@ -55,6 +55,7 @@ pub(super) fn open_writer(state: &Path) -> Result<Connection, StoreProblem> {
     let path = state.join(DATABASE_FILE);
     let sqlite = |error| StoreProblem::from_sqlite(&path, &error);
     refuse_what_is_no_database(&path)?;
+    refuse_what_is_not_ours(&path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -124,6 +125,24 @@ fn refuse_what_is_no_database(path: &Path) -> Result<(), StoreProblem> {
         }
         Err(error) => Err(StoreProblem::from_io(path, &error)),
     }
+}
+
+/// A database of another program, or of a newer version, is refused before anything of it is
+/// changed: its permissions, its journal mode.
+fn refuse_what_is_not_ours(path: &Path) -> Result<(), StoreProblem> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.len() > 0 => {}
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(StoreProblem::from_io(path, &error)),
+    }
+    let sqlite = |error| StoreProblem::from_sqlite(path, &error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    connection
+        .busy_timeout(Duration::from_secs(5))
+        .map_err(sqlite)?;
+    migrations::check(&connection, path, migrations::MIGRATIONS).map(|_| ())
 }
 
 /// Records name people's comings and goings: the file is the agent's alone.

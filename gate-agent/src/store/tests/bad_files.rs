@@ -36,8 +36,19 @@ fn a_database_of_another_program_is_refused_and_left_alone() {
         .execute_batch("CREATE TABLE songs (title TEXT)")
         .unwrap();
     drop(other);
+    let before = fs::read(fixture.database()).unwrap();
+    fs::set_permissions(fixture.database(), fs::Permissions::from_mode(0o664)).unwrap();
     let problem = Store::open(&fixture.places).unwrap_err();
     assert!(matches!(problem, StoreProblem::NotOurs { .. }), "{problem}");
+    assert_eq!(fs::read(fixture.database()).unwrap(), before);
+    let mode = fs::metadata(fixture.database())
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o664);
+    for beside in ["gate.db-wal", "gate.db-shm", "gate.db-journal"] {
+        assert!(!fixture.places.state.join(beside).exists(), "{beside}");
+    }
     let other = Connection::open(fixture.database()).unwrap();
     other
         .execute("INSERT INTO songs (title) VALUES ('still here')", [])
