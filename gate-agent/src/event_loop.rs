@@ -44,6 +44,9 @@ const STOP_WITHIN: Duration = Duration::from_millis(1_200);
 /// How long doors and the store may take to come to rest behind that.
 const REST_WITHIN: Duration = Duration::from_millis(600);
 
+/// Inputs of readers and panels that may go before one of sync's: some milliseconds each at most.
+const AHEAD_OF_SYNC_MAX: u32 = 16;
+
 /// The part that fails when what central acknowledges is not taken; sync's own part is `journal`.
 const ACKNOWLEDGEMENT: &str = "acknowledgement";
 
@@ -136,6 +139,8 @@ pub struct EventLoop {
     journal_room: JournalRoom,
     /// Access points whose decoder failed with its last frame.
     failing_decoders: BTreeSet<AccessPointId>,
+    /// Inputs of readers and panels since sync had its turn.
+    ahead_of_sync: u32,
 }
 
 /// Is there room for ordinary records?
@@ -187,6 +192,7 @@ impl EventLoop {
             silent_doors: BTreeMap::new(),
             journal_room: JournalRoom::Enough,
             failing_decoders: BTreeSet::new(),
+            ahead_of_sync: 0,
         }
     }
 
@@ -217,8 +223,29 @@ impl EventLoop {
         }
     }
 
-    /// Doors and the store go before people, and people before the network.
+    /// Doors and the store go before people, and people before the network, which has its turn all
+    /// the same: a revocation must arrive however busy readers and panels are.
     async fn next_input(&mut self) -> Input {
+        if self.ahead_of_sync >= AHEAD_OF_SYNC_MAX {
+            self.ahead_of_sync = 0;
+            if let Ok(input) = self.inputs.sync.try_recv() {
+                return Input::Sync(input);
+            }
+        }
+        let input = self.most_urgent_input().await;
+        match input {
+            Input::Frame(_) | Input::Panel(_) | Input::PinChecked(_) => self.ahead_of_sync += 1,
+            Input::Sync(_) => self.ahead_of_sync = 0,
+            Input::Stored(_)
+            | Input::Door(_)
+            | Input::Due
+            | Input::StopAsked
+            | Input::TaskFailed(_) => {}
+        }
+        input
+    }
+
+    async fn most_urgent_input(&mut self) -> Input {
         let due = self.next_due();
         let clock = self.clock.machine();
         let sleep = async {
@@ -233,6 +260,7 @@ impl EventLoop {
         tokio::select! {
             biased;
             Ok(_) = self.inputs.stop.wait_for(|stop| *stop) => Input::StopAsked,
+            error = self.tasks.failed() => Input::TaskFailed(error),
             Some(stored) = self.inputs.stored.recv() => Input::Stored(stored),
             Some(change) = self.inputs.doors.recv() => Input::Door(change),
             () = sleep => Input::Due,
@@ -240,7 +268,6 @@ impl EventLoop {
             Some(checked) = self.pins.1.recv() => Input::PinChecked(checked),
             Some(event) = self.inputs.panels.recv() => Input::Panel(event),
             Some(input) = self.inputs.sync.recv() => Input::Sync(input),
-            error = self.tasks.failed() => Input::TaskFailed(error),
         }
     }
 

@@ -166,6 +166,23 @@ impl Rig {
         self.ask_core(SyncAsk::Heads).await;
     }
 
+    /// A reader that has a frame whenever there is room for one.
+    pub(crate) fn flood(&self, access_point: AccessPointId) -> JoinHandle<()> {
+        let frames = self.frames.clone();
+        tokio::spawn(async move {
+            let frame = FrameRead {
+                access_point,
+                taken_at: Clock::system().uptime(),
+                texts: Vec::new(),
+                decode_ms: 1,
+                source: None,
+                end: PresentationEnd::SourceHasNoMoreFrames,
+                problem: None,
+            };
+            while frames.send(frame.clone()).await.is_ok() {}
+        })
+    }
+
     pub(crate) async fn sensor(&self, door: DoorId, input: DoorInput) {
         self.sensors
             .send(SensorChange { door, input })
