@@ -17,7 +17,7 @@ use crate::{
     door_io::{COMMANDS_WAITING_MAX, DoorIo, INPUTS_WAITING_MAX},
     event_loop::{EventLoop, Inputs, Outputs, Start, SyncControls},
     panel::{self, SignIns},
-    reader::{FRAMES_WAITING_MAX, FrameRead, Reader, ReaderEnd},
+    reader::{FRAMES_WAITING_MAX, FrameRead, Reader, ReaderEnd, ReaderState},
     store::{LoadedState, Store, problem::StoreProblem, thread::StoreThread},
     sync::{
         self, FIRST_INTERVALS, LoopHandle, Sync,
@@ -108,7 +108,8 @@ impl Agent {
         };
 
         let (doors, sensors) = start_doors(&configuration.doors, &clock, &mut tasks);
-        let frames = start_readers(&configuration.readers, &clock, &decoder, &mut tasks).await?;
+        let (frames, readers) =
+            start_readers(&configuration.readers, &clock, &decoder, &mut tasks).await;
         let (panel_events, panels) = mpsc::channel(panel::REQUESTS_WAITING_MAX);
         let listener = panel::listen(&configuration.panel_socket)?;
         tasks.watch("panel", panel::serve(listener, panel_events));
@@ -124,6 +125,7 @@ impl Agent {
                 stored,
                 doors: sensors,
                 frames,
+                readers,
                 panels,
                 sync: sync_inputs,
                 stop: stopped,
@@ -216,14 +218,18 @@ fn start_doors(places: &[DoorPlace], clock: &GateClock, tasks: &mut Tasks) -> Do
     (doors, sensors)
 }
 
-/// Returns once every reader reads.
+/// Returns once every reader reads or has failed to. One that fails is tried again and again, and
+/// the gate's other readers and doors go on meanwhile.
 async fn start_readers(
     places: &[ReaderPlace],
     clock: &GateClock,
     decoder: &DecoderSettings,
     tasks: &mut Tasks,
-) -> anyhow::Result<mpsc::Receiver<FrameRead>> {
+) -> (mpsc::Receiver<FrameRead>, mpsc::Receiver<ReaderState>) {
     let (sender, frames) = mpsc::channel(FRAMES_WAITING_MAX);
+    // Readers wait while the loop has not heard how they are.
+    let (tell, states) = mpsc::channel(1);
+    let mut first_attempts = Vec::new();
     for ReaderPlace {
         access_point,
         source,
@@ -236,17 +242,85 @@ async fn start_readers(
             decoder: decoder.clone(),
         };
         let (ready, is_ready) = oneshot::channel();
-        let sender = sender.clone();
+        let (sender, tell) = (sender.clone(), tell.clone());
         let name = format!("reader at access point {access_point}");
         tasks.watch_until_done(name, async move {
-            match reader.run_and_tell(sender, ready).await? {
+            match reader.keep_reading(sender, tell, ready).await {
                 ReaderEnd::NoMoreFrames => Ok(()),
                 ReaderEnd::ReceiverGone => anyhow::bail!("nobody takes its frames"),
             }
         });
-        if is_ready.await.is_err() {
-            return Err(tasks.failed().await);
+        first_attempts.push(is_ready);
+    }
+    for first_attempt in first_attempts {
+        // A reader that has come to its end is past its first attempt as well.
+        let _ = first_attempt.await;
+    }
+    (frames, states)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::Path, time::Duration};
+
+    use shared::ids::AccessPointId;
+    use tokio::{io::AsyncWriteExt as _, net::UnixStream, time::timeout};
+
+    use super::*;
+    use crate::{
+        clock::ClockConfig,
+        reader::{ReaderConfig, TextsConfig},
+    };
+
+    fn place(access_point: u32, socket: &Path) -> ReaderPlace {
+        ReaderPlace {
+            access_point: AccessPointId(access_point),
+            source: ReaderConfig::Texts(TextsConfig {
+                socket: socket.to_owned(),
+            }),
         }
     }
-    Ok(frames)
+
+    async fn read_at(frames: &mut mpsc::Receiver<FrameRead>, socket: &Path) -> AccessPointId {
+        let mut stream = UnixStream::connect(socket).await.unwrap();
+        stream.write_all(b"a text\n").await.unwrap();
+        let frame = timeout(Duration::from_secs(20), frames.recv()).await;
+        frame.unwrap().unwrap().access_point
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_fails_is_told_and_tried_again_while_the_other_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let (broken, sound) = (folder.path().join("broken"), folder.path().join("sound"));
+        std::fs::write(&broken, "in the way").unwrap();
+        let mut tasks = Tasks::default();
+        let (mut frames, mut states) = start_readers(
+            &[place(1, &broken), place(2, &sound)],
+            &GateClock::new(ClockConfig::default()),
+            &DecoderSettings::this_program(),
+            &mut tasks,
+        )
+        .await;
+        let failed = states.recv().await.unwrap();
+        assert_eq!(failed.access_point, AccessPointId(1));
+        let problem = failed.problem.unwrap();
+        assert!(problem.contains("is no socket: remove it"), "{problem}");
+        assert_eq!(read_at(&mut frames, &sound).await, AccessPointId(2));
+        let ended = timeout(Duration::from_millis(100), tasks.failed()).await;
+        assert!(ended.is_err(), "{ended:?}");
+
+        std::fs::remove_file(&broken).unwrap();
+        let works = async {
+            loop {
+                let state = states.recv().await.unwrap();
+                if state.problem.is_none() {
+                    return state.access_point;
+                }
+            }
+        };
+        let works = timeout(Duration::from_secs(20), works).await;
+        assert_eq!(works.unwrap(), AccessPointId(1));
+        assert_eq!(read_at(&mut frames, &broken).await, AccessPointId(1));
+        assert_eq!(read_at(&mut frames, &sound).await, AccessPointId(2));
+    }
 }

@@ -28,7 +28,7 @@ use crate::{
     clock::GateClock,
     door_io::SensorChange,
     panel::{PanelEvent, Panels, PinChecked, SignIns},
-    reader::{FrameRead, ReadProblem},
+    reader::{FrameRead, ReadProblem, ReaderState},
     store::{
         Committed,
         journal::ORDINARY_RECORDS_LIMIT,
@@ -59,6 +59,8 @@ enum Input {
     Door(SensorChange),
     /// A reader has read a frame.
     Frame(FrameRead),
+    /// A reader failed, or reads again.
+    Reader(ReaderState),
     /// A panel connected, asks, or is gone.
     Panel(PanelEvent),
     /// A PIN was checked.
@@ -82,6 +84,8 @@ pub struct Inputs {
     pub doors: mpsc::Receiver<SensorChange>,
     /// Frames of all readers.
     pub frames: mpsc::Receiver<FrameRead>,
+    /// Whether readers read.
+    pub readers: mpsc::Receiver<ReaderState>,
     /// Panels.
     pub panels: mpsc::Receiver<PanelEvent>,
     /// Sync.
@@ -239,6 +243,7 @@ impl EventLoop {
             Input::Stored(_)
             | Input::Door(_)
             | Input::Due
+            | Input::Reader(_)
             | Input::StopAsked
             | Input::TaskFailed(_) => {}
         }
@@ -264,6 +269,7 @@ impl EventLoop {
             Some(stored) = self.inputs.stored.recv() => Input::Stored(stored),
             Some(change) = self.inputs.doors.recv() => Input::Door(change),
             () = sleep => Input::Due,
+            Some(state) = self.inputs.readers.recv() => Input::Reader(state),
             Some(frame) = self.inputs.frames.recv() => Input::Frame(frame),
             Some(checked) = self.pins.1.recv() => Input::PinChecked(checked),
             Some(event) = self.inputs.panels.recv() => Input::Panel(event),
@@ -293,6 +299,10 @@ impl EventLoop {
                 self.gate.handle_door_input(now, change.door, change.input);
             }
             Input::Frame(frame) => self.handle_frame(now, frame),
+            Input::Reader(state) => {
+                let part = format!("reader at access point {}", state.access_point);
+                self.gate.handle_fault(now, &part, state.problem);
+            }
             Input::Panel(event) => self.handle_panel(now, event),
             Input::PinChecked(checked) => self.handle_pin(now, checked),
             Input::Sync(input) => self.handle_sync(now, input),

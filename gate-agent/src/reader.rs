@@ -1,8 +1,11 @@
 //! A reader stands at one access point and takes passes in. Each kind gives the same thing: frames
 //! that have been read, with the texts of their codes.
 
+mod keeping;
 mod pictures;
 mod texts;
+
+pub use keeping::ReaderState;
 
 use std::path::PathBuf;
 
@@ -188,8 +191,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Takes frames until nobody wants them. To be spawned as a task of its own that is watched: an
-    /// error means that this access point reads nothing any more.
+    /// Takes frames until nobody wants them. An error means that this access point reads nothing
+    /// any more; [`Self::keep_reading`] begins anew then.
     ///
     /// # Errors
     /// When the decoder cannot be started, the folder cannot be listed, or the socket cannot be used.

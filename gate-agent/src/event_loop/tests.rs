@@ -17,6 +17,7 @@ use shared::{
 
 use super::*;
 use crate::{
+    reader::ReaderState,
     store::journal::JournalLimits,
     sync::{SignedInput, SyncAsk},
 };
@@ -404,6 +405,30 @@ async fn sync_has_its_turn_while_readers_never_pause() {
     for flood in floods {
         flood.abort();
     }
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_fails_is_shown_and_the_gate_goes_on() {
+    let mut rig = Rig::start().await;
+    let pass = rig.authority.issue(&rig.authority.claims(&[1]));
+    rig.pull_everything().await;
+    let tell = async |rig: &Rig, problem: Option<&str>| {
+        let state = ReaderState {
+            access_point: EXIT,
+            problem: problem.map(str::to_owned),
+        };
+        rig.readers.send(state).await.unwrap();
+        rig.ask_core(SyncAsk::Heads).await;
+    };
+    let at_exit = format!("reader at access point {EXIT}: the folder is gone");
+    tell(&rig, Some("the folder is gone")).await;
+    let faults = rig.state().await.faults;
+    assert!(faults.contains(&at_exit), "{faults:?}");
+    rig.show(ENTRY, &pass.text()).await;
+    assert_eq!(rig.decided().await.decision, Decision::Grant);
+    tell(&rig, None).await;
+    assert!(!rig.state().await.faults.contains(&at_exit));
     rig.stop().await;
 }
 

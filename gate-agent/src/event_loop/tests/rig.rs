@@ -79,6 +79,7 @@ pub(crate) struct Rig {
     pub(crate) time: TrustedTime,
     pub(crate) intervals: watch::Receiver<shared::configuration::SyncIntervals>,
     frames: mpsc::Sender<FrameRead>,
+    pub(crate) readers: mpsc::Sender<ReaderState>,
     sensors: mpsc::Sender<SensorChange>,
     panels: mpsc::Sender<PanelEvent>,
     messages: mpsc::Receiver<Vec<u8>>,
@@ -373,6 +374,7 @@ impl Bench {
         };
         tasks.watch_orderly("door", door.run(hand_on, sensors.clone()));
         let (frames, read) = mpsc::channel(8);
+        let (readers, reader_states) = mpsc::channel(8);
         let (panels, events) = mpsc::channel(8);
         let (sync, inputs) = mpsc::channel(8);
         let (stop, stopped) = watch::channel(false);
@@ -388,6 +390,7 @@ impl Bench {
                 stored,
                 doors,
                 frames: read,
+                readers: reader_states,
                 panels: events,
                 sync: inputs,
                 stop: stopped,
@@ -418,6 +421,7 @@ impl Bench {
             time,
             intervals,
             frames,
+            readers,
             sensors,
             panels,
             messages,
