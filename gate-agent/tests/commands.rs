@@ -7,6 +7,10 @@ use std::{
     process::{Command, Output},
 };
 
+use gate_agent::{
+    gate_key::{GATE_KEY_FILE, GateKey, random_secret, write_secret},
+    store::{Enrolled, Identity, Store, StorePlaces},
+};
 use tempfile::TempDir;
 
 struct Place {
@@ -218,6 +222,51 @@ fn claim() -> String {
         tls_key: None,
     }
     .to_text()
+}
+
+#[test]
+fn a_box_that_lost_its_key_can_be_enrolled_anew() {
+    let place = Place::new();
+    enrol(&place);
+    place.fails(&["enrol", &claim()], 3, &["--replace"]);
+    let key = place.path("state/keys/gate.key");
+    for text in [Some("my letters"), None] {
+        match text {
+            Some(text) => fs::write(&key, text).unwrap(),
+            None => fs::remove_file(&key).unwrap(),
+        }
+        // As far as the claim's central, which does not answer; the box stays what it was.
+        place.fails(
+            &["enrol", &claim(), "--replace"],
+            3,
+            &["127.0.0.1:1", "check the network"],
+        );
+        assert!(place.path("state/gate.db").exists());
+    }
+}
+
+fn enrol(place: &Place) {
+    let places = StorePlaces {
+        state: place.path("state"),
+        keys: place.path("state/keys"),
+    };
+    let mut store = Store::open(&places).unwrap();
+    let secret = random_secret().unwrap();
+    write_secret(&places.keys.join(GATE_KEY_FILE), &secret).unwrap();
+    let enrolled = Enrolled {
+        identity: Identity {
+            gate: shared::ids::GateId([1; 16]),
+            gate_key: GateKey::new(&secret).public(),
+            pinned_root_set: shared::ids::Digest([3; 32]),
+            central_address: "http://127.0.0.1:1".into(),
+            tls_key: None,
+            journal_epoch: shared::ids::JournalEpoch(1),
+            enrolled_at: shared::time::UtcSeconds(1_800_000_000),
+        },
+        documents: Vec::new(),
+        mark: shared::time::UtcSeconds(1_800_000_000),
+    };
+    store.enrol(&places, &enrolled).unwrap();
 }
 
 #[test]
