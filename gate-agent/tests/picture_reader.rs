@@ -21,7 +21,7 @@ use gate_agent::reader::{
 };
 use gate_core::input::PresentationEnd;
 use shared::ids::AccessPointId;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -230,4 +230,51 @@ async fn a_missing_folder_ends_the_reader_with_an_error_that_names_it() {
         format!("{error:#}").contains("/nonexistent/pictures"),
         "{error:#}"
     );
+}
+
+#[tokio::test]
+async fn a_folder_that_comes_back_is_read_again_and_old_pictures_are_not() {
+    let outer = tempfile::tempdir().unwrap();
+    let folder = outer.path().join("pictures");
+    fs::create_dir(&folder).unwrap();
+    put(
+        &folder,
+        "1.png",
+        &Drawing::camera_frame(&pass_text(1)).png(),
+    );
+    let (sender, mut frames) = mpsc::channel(FRAMES_WAITING_MAX);
+    let (tell, mut states) = mpsc::channel(1);
+    let reader = Reader {
+        config: ReaderConfig::Pictures(PicturesConfig::Folder {
+            folder: folder.clone(),
+            existing: ExistingPictures::Read,
+        }),
+        access_point: AccessPointId(3),
+        clock: Clock::system(),
+        decoder: DecoderSettings::program(PathBuf::from(env!("CARGO_BIN_EXE_gate-agent"))),
+    };
+    let reading = tokio::spawn(reader.keep_reading(sender, tell, oneshot::channel().0));
+    assert_eq!(next(&mut frames).await.source.as_deref(), Some("1.png"));
+    let elsewhere = outer.path().join("elsewhere");
+    fs::rename(&folder, &elsewhere).unwrap();
+    let mut state = async || {
+        timeout(Duration::from_secs(20), states.recv())
+            .await
+            .unwrap()
+            .unwrap()
+    };
+    let failed = state().await;
+    assert_eq!(failed.access_point, AccessPointId(3));
+    assert!(failed.problem.unwrap().contains("cannot list the folder"));
+    fs::rename(&elsewhere, &folder).unwrap();
+    while state().await.problem.is_some() {}
+    put(
+        &folder,
+        "2.png",
+        &Drawing::camera_frame(&pass_text(2)).png(),
+    );
+    assert_eq!(next(&mut frames).await.source.as_deref(), Some("2.png"));
+    drop(frames);
+    let ended = timeout(Duration::from_secs(20), reading).await;
+    assert_eq!(ended.unwrap().unwrap(), ReaderEnd::ReceiverGone);
 }
