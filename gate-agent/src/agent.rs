@@ -301,7 +301,8 @@ mod tests {
             &mut tasks,
         )
         .await;
-        let failed = states.recv().await.unwrap();
+        let failed = timeout(Duration::from_secs(20), states.recv()).await;
+        let failed = failed.unwrap().unwrap();
         assert_eq!(failed.access_point, AccessPointId(1));
         let problem = failed.problem.unwrap();
         assert!(problem.contains("is no socket: remove it"), "{problem}");
