@@ -45,7 +45,7 @@ const STOP_WITHIN: Duration = Duration::from_millis(1_200);
 const REST_WITHIN: Duration = Duration::from_millis(600);
 
 /// Inputs of readers and panels that may go before one of sync's: some milliseconds each at most.
-const AHEAD_OF_SYNC_MAX: u32 = 16;
+const AHEAD_OF_SYNC_MAX: u32 = 8;
 
 /// The part that fails when what central acknowledges is not taken; sync's own part is `journal`.
 const ACKNOWLEDGEMENT: &str = "acknowledgement";

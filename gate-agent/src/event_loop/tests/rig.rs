@@ -22,7 +22,7 @@ use shared::{
     journal::{Event, PassageOutcome},
     keys::sha256,
     panel_api::{
-        self, Decided, PANEL_API_VERSION, PanelAnswer, PanelAsk, PanelMessage, PanelRequest,
+        self, Decided, Link, PANEL_API_VERSION, PanelAnswer, PanelAsk, PanelMessage, PanelRequest,
         PanelState, split_frame,
     },
 };
@@ -167,21 +167,41 @@ impl Rig {
         self.ask_core(SyncAsk::Heads).await;
     }
 
-    /// A reader that has a frame whenever there is room for one.
-    pub(crate) fn flood(&self, access_point: AccessPointId) -> JoinHandle<()> {
-        let frames = self.frames.clone();
-        tokio::spawn(async move {
+    /// Eight frames, eight questions of a panel and a change of the link, all at once; gives what
+    /// the panel is told of the link.
+    pub(crate) async fn crowd(&mut self, access_point: AccessPointId, link: Link) -> Vec<Link> {
+        for n in 0..8 {
             let frame = FrameRead {
                 access_point,
                 taken_at: Clock::system().uptime(),
-                texts: Vec::new(),
+                texts: vec![format!("a poster, {n}")],
                 decode_ms: 1,
                 source: None,
                 end: PresentationEnd::SourceHasNoMoreFrames,
                 problem: None,
             };
-            while frames.send(frame.clone()).await.is_ok() {}
-        })
+            self.frames.try_send(frame).unwrap();
+            let request = PanelRequest {
+                version: PANEL_API_VERSION,
+                request: 1_000 + n,
+                ask: PanelAsk::State,
+            };
+            let asked = PanelEvent::Asked(PANEL, request);
+            self.panels.try_send(asked).unwrap();
+        }
+        self.sync.try_send(SyncInput::Link(link)).unwrap();
+        let mut told = Vec::new();
+        while told.len() < 8 {
+            let link = self.heard(|message| match message {
+                PanelMessage::Answer {
+                    request: 1_000..,
+                    answer: PanelAnswer::State(state),
+                } => Some(state.link),
+                _ => None,
+            });
+            told.push(link.await);
+        }
+        told
     }
 
     pub(crate) async fn sensor(&self, door: DoorId, input: DoorInput) {
