@@ -66,18 +66,18 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 /// The box before it is enrolled; nobody else writes its store.
 enum Before {
-    Unenrolled(Store),
-    ToBeReplaced(Former),
+    Unenrolled(Box<Store>),
+    ToBeReplaced(Box<Former>),
 }
 
 impl Before {
     fn open(places: &StorePlaces, arguments: &Arguments) -> Result<Self, StoreProblem> {
         if arguments.replace {
-            return Former::open(places).map(Self::ToBeReplaced);
+            return Former::open(places).map(|former| Self::ToBeReplaced(Box::new(former)));
         }
         let store = Store::open(places)?;
         match store.identity() {
-            None => Ok(Self::Unenrolled(store)),
+            None => Ok(Self::Unenrolled(Box::new(store))),
             Some(identity) => {
                 let gate = identity.gate;
                 Err(StoreProblem::AlreadyEnrolled { gate })
@@ -89,7 +89,7 @@ impl Before {
     /// its journal can still be exported.
     fn make_room(self, clock: &GateClock) -> anyhow::Result<Store> {
         match self {
-            Self::Unenrolled(store) => Ok(store),
+            Self::Unenrolled(store) => Ok(*store),
             Self::ToBeReplaced(former) => {
                 let (store, aside) = former
                     .set_aside(clock.now().utc)
