@@ -14,7 +14,7 @@ use shared::{
 
 use crate::{
     clock::{self, PATIENCE, Stopwatch},
-    false_central::{ENTRY, EXIT, FalseCentral, Papers},
+    false_central::{ENTRY, EXIT, FalseCentral, Papers, Shelf},
     gate::{DoorWiring, Gate, ReaderWiring, Relay, Sensors, Source, Unshare, Wiring},
     panel::{Panel, Seen},
     scratch::Scratch,
@@ -142,12 +142,17 @@ impl Outpost {
         self.panel
             .wait_for_state("the gate to be fresh", is_up)
             .await?;
-        let newest = self.central.look(|papers| {
-            [
-                papers.shelf.status_list.number,
-                papers.shelf.issued_list.number,
-                papers.shelf.configuration.number,
-            ]
+        let newest: Vec<_> = self.central.look(|papers| {
+            let Shelf {
+                status_list,
+                issued_list,
+                configuration,
+                roster,
+                ..
+            } = &papers.shelf;
+            let always = [status_list, issued_list, configuration];
+            let filed = always.into_iter().chain(roster);
+            filed.map(|filed| filed.number).collect()
         });
         clock::wait_for("the gate to take the newest documents", || async {
             let taken = self.documents_taken()?;

@@ -125,6 +125,26 @@ async fn an_older_configuration_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_older_roster_is_refused() {
+    let mut outpost = Outpost::open_with(0, |papers| {
+        papers.shelf.roster = Some(papers.desk.roster());
+    })
+    .await
+    .unwrap();
+    let old = outpost.central.look(|papers| papers.shelf.roster.clone());
+    let old = old.unwrap();
+    outpost.central.change(|papers| {
+        papers.shelf.roster = Some(papers.desk.roster());
+    });
+    outpost.up_to_date().await.unwrap();
+    outpost.central.change(|papers| {
+        papers.shelf.roster = Some(old.clone());
+        lie(papers, |heads| heads.roster = Some(promise(&old)));
+    });
+    outpost.refuses("portcullis/roster/1").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_older_issued_list_is_refused_and_a_frozen_one_never_thaws() {
     let mut outpost = Outpost::open(1).await.unwrap();
     let open = outpost

@@ -18,6 +18,7 @@ use shared::{
     pass::{self, AccessLevels, Claims, HolderKind},
     policy::{FullJournalPolicy, UnknownOutcomePolicy},
     root_set::{RootSet, sign_by_roots},
+    roster::Roster,
     schedule::OffsetTable,
     status_list::{StatusList, StatusSets},
     time::{UtcSeconds, Window},
@@ -298,6 +299,17 @@ impl Desk {
         }
     }
 
+    /// A roster that knows nobody.
+    pub fn roster(&mut self) -> Filed {
+        let header = self.header(60);
+        let roster = Roster {
+            header,
+            gate: self.gate,
+            holders: Vec::new(),
+        };
+        self.filed(header, &roster)
+    }
+
     /// The next order.
     pub fn order(&mut self, action: OrderAction) -> Filed {
         self.last_order += 1;
@@ -324,7 +336,7 @@ impl Desk {
             root_set: newest(&shelf.root_set),
             trust_list: newest(&shelf.trust_list),
             configuration: newest(&shelf.configuration),
-            roster: None,
+            roster: shelf.roster.as_ref().map(newest),
             order: shelf.orders.last().map(newest),
             issuers: vec![IssuerHeads {
                 kid: self.issuer.kid(),

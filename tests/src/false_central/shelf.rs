@@ -46,6 +46,8 @@ pub struct Shelf {
     pub trust_list: Filed,
     /// The configuration.
     pub configuration: Filed,
+    /// The roster, when the gate has one.
+    pub roster: Option<Filed>,
     /// The status list.
     pub status_list: Filed,
     /// The issued list.
@@ -80,6 +82,7 @@ impl Shelf {
             root_set,
             trust_list,
             configuration,
+            roster: None,
             status_list,
             issued_list,
             orders: Vec::new(),
@@ -113,7 +116,7 @@ impl Shelf {
             DocumentName::RootSet => Some(&self.root_set),
             DocumentName::TrustList => Some(&self.trust_list),
             DocumentName::Configuration => Some(&self.configuration),
-            DocumentName::Roster => None,
+            DocumentName::Roster => self.roster.as_ref(),
             DocumentName::StatusList(_) => Some(&self.status_list),
             DocumentName::IssuedList(_) => Some(&self.issued_list),
         }
