@@ -48,8 +48,10 @@ pub const STATEMENT_LIFETIME_S: u64 = 40 * Header::DAY_S;
 pub const RENEW_BEFORE_S: u64 = 35 * Header::DAY_S;
 /// Lists that are kept, so that deltas can start from them.
 pub const LISTS_KEPT: i64 = 100;
-/// Configurations and rosters that are kept, for an inquiry: they may have megabytes.
-pub const OTHERS_KEPT: i64 = 3;
+/// Configurations that are kept, for an inquiry: they may have megabytes.
+pub const CONFIGURATIONS_KEPT: i64 = 3;
+/// Rosters name people: an older one would name who was erased.
+pub const ROSTERS_KEPT: i64 = 1;
 
 /// What publishing depends on; clones share it.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use shared::{
     trust_list::TrustList,
 };
 
-use super::{OTHERS_KEPT, Outcome, Publisher, STATEMENT_LIFETIME_S, Target, offsets};
+use super::{CONFIGURATIONS_KEPT, Outcome, Publisher, STATEMENT_LIFETIME_S, Target, offsets};
 use crate::{
     changes::Change,
     db::{
@@ -81,7 +81,7 @@ impl Publisher {
             subject,
             school_id: versions.school_id,
             change: Change::Gate(gate_id),
-            kept: OTHERS_KEPT,
+            kept: CONFIGURATIONS_KEPT,
         };
         let outcome = self
             .publish(&transaction, target, |header| content.assemble(header))

@@ -11,7 +11,7 @@ use shared::{
 };
 use tokio::sync::Notify;
 
-use super::{OTHERS_KEPT, Outcome, Publisher, Target};
+use super::{Outcome, Publisher, ROSTERS_KEPT, Target};
 use crate::{
     changes::Change,
     db::{
@@ -76,7 +76,7 @@ impl Publisher {
             subject,
             school_id: versions.school_id,
             change: Change::Gate(gate_id),
-            kept: OTHERS_KEPT,
+            kept: ROSTERS_KEPT,
         };
         let make = |header| Roster {
             header,

@@ -21,7 +21,9 @@ pub const STUDENT_HAS_PASSES: Kind = Kind::new(
 
 /// Erase a student
 ///
-/// Name and number are gone from central at once; the passes stay, under a number that says nothing.
+/// Name and number are gone from the student's row, from records and from kept answers at once, and
+/// from the rosters of gates as soon as these are published anew, within a minute. The passes stay,
+/// under a number that says nothing; journals still verify.
 #[utoipa::path(
     delete, path = "/api/v1/schools/{school_id}/students/{student_id}", operation_id = "erase_student",
     tag = "students",
@@ -92,6 +94,60 @@ mod tests {
             201,
             "the number is free again"
         );
+    }
+
+    #[tokio::test]
+    async fn records_and_kept_answers_forget_an_erased_student_and_no_other() {
+        let central = testing::central().await;
+        let students = format!("{}/students", central.school_path().await);
+        let body = json!({"student_number": "2026-1", "name": "Amara Nwosu"});
+        let made = central.post(&students, body).await;
+        let path = format!("{students}/{}", made.json["student_id"].as_str().unwrap());
+        let transaction = central.app.db.begin_across_schools().await.unwrap();
+        transaction.batch_execute(PASS).await.unwrap();
+        transaction
+            .batch_execute(
+                "UPDATE passes SET state = 'revoked'; \
+                 INSERT INTO journal_records (gate_id, school_id, journal_epoch, seq, recorded_at, \
+                     received_at, public_part, commitment, salt, personal_part, hash, event_kind, \
+                     kid, serial, holder_number) \
+                 SELECT gen_random_uuid(), school_id, 1, seq, now(), now(), 'p', 'c', 's', 'who', 'h', 0, \
+                     kid, serial, holder \
+                 FROM schools, (VALUES (1, '\\x0102030405060708'::bytea, 0, NULL), (2, NULL, NULL, 1), \
+                     (3, '\\x0102030405060708', 1, 2)) AS records (seq, kid, serial, holder)",
+            )
+            .await
+            .unwrap();
+        transaction
+            .execute(
+                "INSERT INTO idempotency_keys SELECT admin_token_id, 'k', sha256('x'), 201, \
+                     'application/json', convert_to($1, 'UTF8'), now() FROM admin_tokens LIMIT 1",
+                &[&made.text],
+            )
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+
+        assert_eq!(central.delete(&path).await.status, 204);
+        let transaction = central.app.db.begin_across_schools().await.unwrap();
+        let known = transaction
+            .query(
+                "SELECT seq FROM journal_records WHERE personal_part IS NOT NULL OR salt IS NOT NULL \
+                     OR kid IS NOT NULL OR holder_number IS NOT NULL",
+                &[],
+            )
+            .await
+            .unwrap();
+        let known: Vec<i64> = known.iter().map(|row| row.get(0)).collect();
+        assert_eq!(known, [3], "the other person's alone");
+        let kept = transaction
+            .query_one(
+                "SELECT convert_from(body, 'UTF8') FROM idempotency_keys",
+                &[],
+            )
+            .await
+            .unwrap();
+        assert_eq!(kept.get::<_, String>(0), "{}");
     }
 
     #[tokio::test]
