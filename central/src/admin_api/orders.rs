@@ -5,7 +5,7 @@ pub mod end_lockdown;
 pub mod list;
 pub mod lock_down;
 
-use axum::http::StatusCode;
+use axum::{http::StatusCode, response::Response};
 use serde::{Deserialize, Serialize};
 use shared::{
     ids::{
@@ -16,9 +16,11 @@ use shared::{
 use utoipa::ToSchema;
 
 use crate::{
+    admin_api::schools,
     app::App,
     changes::Change,
-    db::{Transaction, passes::PassId},
+    db::{Transaction, gates, passes::PassId},
+    idempotency::{self, Attempt, RequestIdentity},
     ids::{DoorId, GateId, Kid, SchoolId},
     instant::UtcInstant,
     problem::{Kind, Problem},
@@ -206,6 +208,35 @@ impl Order {
             expires_at: UtcInstant::from_unix_seconds(order.header.expires_at.0),
         })
     }
+}
+
+/// Gives the same order to every gate of a school that is in use, once for each request.
+async fn order_whole_school<T: Serialize>(
+    app: &App,
+    school_id: SchoolId,
+    request: &RequestIdentity,
+    action: Action,
+    answer: impl FnOnce(Vec<Order>) -> T,
+) -> Result<Response, Problem> {
+    let now = app.clock.now();
+    // The key may have been replaced by a command a moment ago.
+    app.statements.reload().await?;
+    let transaction = schools::begin_in(app, school_id).await?;
+    if let Attempt::Answered(answer) = idempotency::begin(&transaction, request, now).await? {
+        return Ok(answer);
+    }
+    let gates = gates::in_use(&transaction, school_id).await?;
+    let orders = order_all(app, &transaction, school_id, &gates, action).await?;
+    let answer = answer(orders);
+    let answer = idempotency::finish(transaction, request, StatusCode::CREATED, &answer).await?;
+    wake(app, &gates);
+    tracing::warn!(
+        school.id = %school_id,
+        gates = gates.len(),
+        "{action:?} for school {school_id}: ordered at {} gates",
+        gates.len()
+    );
+    Ok(answer)
 }
 
 /// Signs the same order to each of these gates, within `transaction`.

@@ -1,16 +1,15 @@
 //! POST /api/v1/schools/{school_id}/lockdown/end
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, response::Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Action, Order, order_all, wake};
+use super::{Action, Order, order_whole_school};
 use crate::{
-    admin_api::schools::{self, SchoolPath},
+    admin_api::schools::SchoolPath,
     app::SharedApp,
-    db::gates,
     extract::Path,
-    idempotency::{self, Attempt, IdempotencyKey, Idempotent},
+    idempotency::{IdempotencyKey, Idempotent},
     openapi::{Conflict, NotFound},
     problem::Problem,
 };
@@ -43,24 +42,6 @@ pub async fn end_lockdown(
         request,
     }: Idempotent<EndLockdownRequest>,
 ) -> Result<Response, Problem> {
-    let now = app.clock.now();
-    // The key may have been replaced by a command a moment ago.
-    app.statements.reload().await?;
-    let transaction = schools::begin_in(&app, school_id).await?;
-    if let Attempt::Answered(answer) = idempotency::begin(&transaction, &request, now).await? {
-        return Ok(answer);
-    }
-    let gates = gates::in_use(&transaction, school_id).await?;
-    let action = Action::EndLockdown {};
-    let orders = order_all(&app, &transaction, school_id, &gates, action).await?;
-    let answer = EndLockdownOrders { orders };
-    let answer = idempotency::finish(transaction, &request, StatusCode::CREATED, &answer).await?;
-    wake(&app, &gates);
-    tracing::warn!(
-        school.id = %school_id,
-        gates = gates.len(),
-        "End of the lockdown of school {school_id}: ordered at {} gates",
-        gates.len()
-    );
-    Ok(answer)
+    let answer = |orders| EndLockdownOrders { orders };
+    order_whole_school(&app, school_id, &request, Action::EndLockdown {}, answer).await
 }

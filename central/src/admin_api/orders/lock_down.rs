@@ -1,16 +1,15 @@
 //! POST /api/v1/schools/{school_id}/lockdown
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, response::Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Action, Order, order_all, wake};
+use super::{Action, Order, order_whole_school};
 use crate::{
-    admin_api::schools::{self, SchoolPath},
+    admin_api::schools::SchoolPath,
     app::SharedApp,
-    db::gates,
     extract::Path,
-    idempotency::{self, Attempt, IdempotencyKey, Idempotent},
+    idempotency::{IdempotencyKey, Idempotent},
     openapi::{Conflict, NotFound},
     problem::Problem,
 };
@@ -43,26 +42,8 @@ pub async fn lock_down(
         request,
     }: Idempotent<LockDownRequest>,
 ) -> Result<Response, Problem> {
-    let now = app.clock.now();
-    // The key may have been replaced by a command a moment ago.
-    app.statements.reload().await?;
-    let transaction = schools::begin_in(&app, school_id).await?;
-    if let Attempt::Answered(answer) = idempotency::begin(&transaction, &request, now).await? {
-        return Ok(answer);
-    }
-    let gates = gates::in_use(&transaction, school_id).await?;
-    let action = Action::LockDown {};
-    let orders = order_all(&app, &transaction, school_id, &gates, action).await?;
-    let answer = LockDownOrders { orders };
-    let answer = idempotency::finish(transaction, &request, StatusCode::CREATED, &answer).await?;
-    wake(&app, &gates);
-    tracing::warn!(
-        school.id = %school_id,
-        gates = gates.len(),
-        "Lockdown of school {school_id}: ordered at {} gates",
-        gates.len()
-    );
-    Ok(answer)
+    let answer = |orders| LockDownOrders { orders };
+    order_whole_school(&app, school_id, &request, Action::LockDown {}, answer).await
 }
 
 #[cfg(test)]
