@@ -111,7 +111,12 @@ impl StatementSigner {
         let key = signing_keys::hold_statement_key(transaction).await?;
         let pair = key.context(NO_KEY)?.pair;
         let kid = pair.public_key.kid();
-        if self.kid().await? != kid {
+        let held = self.key.read().await;
+        let is_held = held
+            .as_ref()
+            .is_some_and(|held| held.public_key.kid() == kid);
+        drop(held);
+        if !is_held {
             *self.key.write().await = Some(Arc::new(pair));
         }
         Ok(kid)
