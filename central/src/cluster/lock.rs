@@ -6,11 +6,17 @@ use std::{
     io::{Read, Seek, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::Context;
 
 const FILE: &str = "central.lock";
+
+/// A process that has just ended may have been starting another, which holds the lock from its
+/// fork to its exec: no longer than this in all.
+const LOOKS_AGAIN: u32 = 10;
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Held for as long as the value lives.
 #[derive(Debug)]
@@ -53,7 +59,15 @@ impl DirectoryLock {
                     path.display()
                 )
             })?;
-        match file.try_lock() {
+        let mut locked = file.try_lock();
+        for _ in 0..LOOKS_AGAIN {
+            if !matches!(locked, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            std::thread::sleep(LOOK_AGAIN);
+            locked = file.try_lock();
+        }
+        match locked {
             Ok(()) => {
                 let mut lock = Self { file };
                 lock.write(&format!("{}\n", std::process::id()))?;
