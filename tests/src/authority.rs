@@ -2,32 +2,30 @@
 //! seeds, and every kind of signed document. It knows no clock, no network and no database; tests
 //! of gate-core include it by path. Not for production: everybody knows these keys.
 
+#[path = "authority/place.rs"]
+mod place;
+
+pub use place::{
+    ENTRY, EXIT, GUARD, LIBRARY, LIBRARY_DOOR, READING_ROOM, SUPERVISOR, TECHNICIAN, TURNSTILE,
+    YARD,
+};
+
 use ed25519_dalek::{Signer as _, SigningKey};
 use shared::{
-    access_level::{AccessGrant, AccessLevel},
-    configuration::{
-        AccessPoint, Area, Configuration, ContactSensing, Door, DoorKind, FreshnessLimits,
-        GatePolicies, LockType, PassageSensing, Staff, StaffRole, SyncIntervals,
-    },
+    configuration::Configuration,
     document::{self, Header, SignedKind},
     gate_api::DocumentName,
     heads::{Acknowledgement, Heads, IssuerHeads, Newest, SignedTime},
     ids::{
-        AccessLevelId, AccessPointId, AreaId, CentralEpoch, Digest, DocumentNumber, DoorId, GateId,
-        HolderNumber, JournalPosition, Kid, PassDigest, PassId, ScheduleId, SchoolId, Serial,
-        StaffNumber,
+        CentralEpoch, Digest, DocumentNumber, GateId, HolderNumber, JournalPosition, Kid,
+        PassDigest, PassId, SchoolId, Serial,
     },
     issued_list::{CHAIN_START, Growth, IssuedEntry, IssuedList, extend_chain},
     keys::{PublicKey, Sign, Signature, sha256},
     order::{Order, OrderAction},
     pass::{AccessLevels, Claims, HolderKind, issue, live_text, prove, static_text},
-    policy::{
-        AntiPassbackPolicy, FullJournalPolicy, LivePassPolicy, SecondPersonPolicy,
-        UnknownIssuancePolicy, UnknownOutcomePolicy, UnknownStatusPolicy, UntrustedClockPolicy,
-    },
     root_set::{self, ClockReset, RootSet},
     roster::{Roster, RosterEntry},
-    schedule::{OffsetTable, Schedule, WeeklyPeriod},
     status_list::StatusSets,
     time::{UtcSeconds, Window},
     trust_list::{IssuerKey, IssuerKeyState, TrustList},
@@ -37,27 +35,6 @@ use shared::{
 pub const T0: UtcSeconds = UtcSeconds(1_800_000_000);
 /// One day in seconds.
 pub const DAY: u64 = 86_400;
-
-/// The entry access point of the standard configuration, from outside to the yard.
-pub const ENTRY: AccessPointId = AccessPointId(1);
-/// The exit access point through the same door.
-pub const EXIT: AccessPointId = AccessPointId(2);
-/// An inner access point, from the yard to the library.
-pub const LIBRARY: AccessPointId = AccessPointId(3);
-/// The turnstile of entry and exit.
-pub const TURNSTILE: DoorId = DoorId(1);
-/// The library's door: a leaf with a contact.
-pub const LIBRARY_DOOR: DoorId = DoorId(2);
-/// The area behind the turnstile.
-pub const YARD: AreaId = AreaId(1);
-/// The area behind the library's door.
-pub const READING_ROOM: AreaId = AreaId(2);
-/// A guard of the standard configuration.
-pub const GUARD: StaffNumber = StaffNumber(1);
-/// A supervisor.
-pub const SUPERVISOR: StaffNumber = StaffNumber(2);
-/// A technician.
-pub const TECHNICIAN: StaffNumber = StaffNumber(3);
 
 /// A private key made from one byte.
 #[derive(Clone)]
@@ -260,70 +237,11 @@ impl Authority {
         bytes
     }
 
-    /// The standard configuration: a turnstile with entry and exit, a library door inside.
+    /// The configuration of the standard place.
     pub fn configuration(&mut self) -> Configuration {
         let trust_list = self.number_of(DocumentName::TrustList);
-        Configuration {
-            header: self.header(400 * DAY),
-            gate: self.gate,
-            school: self.school,
-            name: "Main gate".into(),
-            areas: vec![
-                area(AreaId::OUTSIDE, "Outside"),
-                area(YARD, "Yard"),
-                area(READING_ROOM, "Library"),
-            ],
-            doors: vec![
-                turnstile(),
-                Door {
-                    id: LIBRARY_DOOR,
-                    name: "Library".into(),
-                    kind: DoorKind::Door,
-                    contact: ContactSensing::Present,
-                    passage: PassageSensing::DoorContact,
-                    ..turnstile()
-                },
-            ],
-            access_points: vec![
-                access_point(ENTRY, TURNSTILE, (AreaId::OUTSIDE, YARD)),
-                access_point(EXIT, TURNSTILE, (YARD, AreaId::OUTSIDE)),
-                access_point(LIBRARY, LIBRARY_DOOR, (YARD, READING_ROOM)),
-            ],
-            access_levels: vec![
-                level(1, &[ENTRY, EXIT], 1),
-                level(2, &[LIBRARY], 1),
-                level(3, &[ENTRY, EXIT], 2),
-            ],
-            schedules: vec![always(1), weekends(2)],
-            offsets: OffsetTable {
-                zone: "Etc/UTC".into(),
-                first_offset_s: 0,
-                changes: vec![],
-                until: self.now.plus(800 * DAY),
-            },
-            freshness: FreshnessLimits::STANDARD,
-            policies: GatePolicies {
-                unknown_outcome: UnknownOutcomePolicy::CountAsTaken,
-                full_journal: FullJournalPolicy::Deny,
-                repeat_scan_ms: 5000,
-                proof_tolerance_s: 30,
-            },
-            staff: vec![
-                staff(GUARD, StaffRole::Guard),
-                staff(SUPERVISOR, StaffRole::Supervisor),
-                staff(TECHNICIAN, StaffRole::Technician),
-            ],
-            issuers: vec![self.kid()],
-            peers: vec![],
-            tls_keys: vec![],
-            trust_list,
-            sync: SyncIntervals {
-                pull_s: 60,
-                long_poll_s: 50,
-                heartbeat_s: 60,
-                push_ms: 1000,
-            },
-        }
+        let header = self.header(400 * DAY);
+        place::configuration(header, self, trust_list)
     }
 
     /// Signs a configuration.
@@ -571,94 +489,6 @@ impl Authority {
         let digest = sha256(bytes);
         self.newest.retain(|(known, _)| *known != name);
         self.newest.push((name, Newest { number, digest }));
-    }
-}
-
-fn area(id: AreaId, name: &str) -> Area {
-    Area {
-        id,
-        name: name.into(),
-        capacity: None,
-    }
-}
-
-fn turnstile() -> Door {
-    Door {
-        id: TURNSTILE,
-        name: "Turnstile".into(),
-        kind: DoorKind::Turnstile,
-        lock: LockType::FailSecure,
-        contact: ContactSensing::Absent,
-        passage: PassageSensing::Rotation,
-        release_time_ms: 5000,
-        extended_release_time_ms: 10_000,
-        open_time_ms: 20_000,
-        pre_alarm_ms: 5000,
-    }
-}
-
-fn access_point(id: AccessPointId, door: DoorId, (from, to): (AreaId, AreaId)) -> AccessPoint {
-    AccessPoint {
-        id,
-        name: format!("Access point {id}"),
-        door,
-        from,
-        to,
-        unknown_status: UnknownStatusPolicy::Deny,
-        unknown_issuance: UnknownIssuancePolicy::Deny,
-        untrusted_clock: UntrustedClockPolicy::Deny,
-        anti_passback: AntiPassbackPolicy::Enforce {
-            forget_after_s: DAY,
-            peer_silence_s: 0,
-        },
-        live_pass: LivePassPolicy::Optional,
-        second_person: SecondPersonPolicy::NotRequired,
-    }
-}
-
-fn level(id: u8, points: &[AccessPointId], schedule: u32) -> AccessLevel {
-    AccessLevel {
-        id: AccessLevelId(id),
-        name: format!("Level {id}"),
-        grants: points
-            .iter()
-            .map(|point| AccessGrant {
-                access_point: *point,
-                schedule: ScheduleId(schedule),
-            })
-            .collect(),
-    }
-}
-
-fn always(id: u32) -> Schedule {
-    week(id, 0..7)
-}
-
-fn weekends(id: u32) -> Schedule {
-    week(id, 5..7)
-}
-
-fn week(id: u32, days: core::ops::Range<u8>) -> Schedule {
-    Schedule {
-        id: ScheduleId(id),
-        name: format!("Schedule {id}"),
-        weekly: days
-            .map(|weekday| WeeklyPeriod {
-                weekday,
-                from_min: 0,
-                until_min: 1440,
-            })
-            .collect(),
-        special_days: vec![],
-    }
-}
-
-fn staff(number: StaffNumber, role: StaffRole) -> Staff {
-    Staff {
-        number,
-        name: format!("Staff {number}"),
-        role,
-        pin_verifier: String::new(),
     }
 }
 

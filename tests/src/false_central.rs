@@ -39,7 +39,7 @@ use shared::{
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 pub use desk::{Desk, ENTRY, EXIT, LEVEL};
-pub use shelf::{Filed, Renewal, Shelf, TimeBinding};
+pub use shelf::{Acknowledging, Filed, Renewal, Shelf, TimeBinding};
 
 use crate::link::Link;
 
@@ -329,7 +329,15 @@ async fn journal(State(counter): State<Arc<Counter>>, body: Bytes) -> Answer {
         hash: chain.hash,
         made_at: desk.utc(),
     };
-    Ok(cbor_response(desk.statement(&acknowledgement)))
+    let signed = desk.statement(&acknowledgement);
+    shelf.acknowledgement = Some(signed.clone());
+    match &mut shelf.acknowledging {
+        Acknowledging::Truly => Ok(cbor_response(signed)),
+        Acknowledging::Replayed { bytes, times } => {
+            *times += 1;
+            Ok(cbor_response(bytes.clone()))
+        }
+    }
 }
 
 async fn heartbeat(State(_): State<Arc<Counter>>, _body: Bytes) -> Answer {

@@ -14,7 +14,7 @@ use shared::{
 
 use crate::{
     clock::{self, PATIENCE, Stopwatch},
-    false_central::{ENTRY, EXIT, FalseCentral, Papers, Shelf},
+    false_central::{Acknowledging, ENTRY, EXIT, FalseCentral, Papers, Shelf},
     gate::{DoorWiring, Gate, ReaderWiring, Relay, Sensors, Source, Unshare, Wiring},
     panel::{Panel, Seen},
     scratch::Scratch,
@@ -234,6 +234,16 @@ impl Outpost {
                 .map(|record| record.public_part().context("central holds a record"))
                 .collect()
         })
+    }
+
+    /// How often central has answered with an acknowledgement of before.
+    #[must_use]
+    pub fn replays(&self) -> u32 {
+        self.central
+            .look(|papers| match papers.shelf.acknowledging {
+                Acknowledging::Truly => 0,
+                Acknowledging::Replayed { times, .. } => times,
+            })
     }
 
     /// Waits until everything that the gate recorded has arrived at central.

@@ -14,7 +14,7 @@ use shared::{
 };
 use system_tests::{
     clock,
-    false_central::{Filed, Papers, Renewal, TimeBinding},
+    false_central::{Acknowledging, Filed, Papers, Renewal, TimeBinding},
     outpost::{Outpost, TURNSTILE},
 };
 
@@ -255,6 +255,44 @@ async fn older_heads_are_refused_and_the_same_heads_renew_nothing() {
         .denies(&pass, DenyReason::StatusUnknown)
         .await
         .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acknowledgement_of_before_acknowledges_nothing_since() {
+    let mut outpost = Outpost::open(2).await.unwrap();
+    let [first, second] = [0, 1].map(|pass| outpost.passes[pass].clone());
+    outpost.grants(&first).await.unwrap();
+    outpost.journal_arrived().await.unwrap();
+    let old = outpost
+        .central
+        .look(|papers| papers.shelf.acknowledgement.clone())
+        .unwrap();
+    outpost.central.change(|papers| {
+        papers.shelf.acknowledging = Acknowledging::Replayed {
+            bytes: old,
+            times: 0,
+        };
+    });
+    outpost.grants(&second).await.unwrap();
+    for ahead_s in [0, 60] {
+        let before = outpost.replays();
+        clock::wait_for("the old acknowledgement to be given twice", || async {
+            Ok((outpost.replays() >= before + 2).then_some(()))
+        })
+        .await
+        .unwrap();
+        let state = outpost.panel.state().await.unwrap();
+        assert!(state.unacknowledged_records > 0, "{state:?}");
+        // Nor across a restart.
+        outpost.restart_with_clock(ahead_s).await.unwrap();
+    }
+    outpost
+        .central
+        .change(|papers| papers.shelf.acknowledging = Acknowledging::Truly);
+    outpost.journal_arrived().await.unwrap();
+    let records = outpost.records().unwrap();
+    let seqs: Vec<u64> = records.iter().map(|record| record.position.seq).collect();
+    assert_eq!(seqs, (1..=records.len() as u64).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]

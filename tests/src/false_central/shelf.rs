@@ -37,6 +37,21 @@ pub enum TimeBinding {
     OtherRequest,
 }
 
+/// What batches of the journal are answered with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Acknowledging {
+    /// An acknowledgement of what is held.
+    #[default]
+    Truly,
+    /// One that was signed before, again and again.
+    Replayed {
+        /// Its bytes.
+        bytes: Vec<u8>,
+        /// How often it was the answer.
+        times: u32,
+    },
+}
+
 /// Everything a gate may ask for, and what it has sent.
 #[derive(Clone, Debug)]
 pub struct Shelf {
@@ -68,6 +83,10 @@ pub struct Shelf {
     pub received: Vec<Record>,
     /// Where it stands.
     pub chain: Option<ChainState>,
+    /// What batches are answered with.
+    pub acknowledging: Acknowledging,
+    /// The newest acknowledgement that was signed.
+    pub acknowledgement: Option<Vec<u8>>,
 }
 
 impl Shelf {
@@ -99,6 +118,8 @@ impl Shelf {
             asked: Vec::new(),
             received: Vec::new(),
             chain: None,
+            acknowledging: Acknowledging::Truly,
+            acknowledgement: None,
         };
         shelf.heads = desk.heads(&shelf);
         shelf

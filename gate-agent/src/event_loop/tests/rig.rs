@@ -3,6 +3,7 @@
 #[allow(
     missing_docs,
     dead_code,
+    unused_imports,
     unreachable_pub,
     reason = "an authority shared with the tests of the core and of the whole system"
 )]
