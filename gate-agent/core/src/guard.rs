@@ -53,6 +53,9 @@ pub enum GuardRefused {
     /// `Accessed` is a moment, not a mode to ask for.
     #[error("that mode cannot be set: let somebody in instead")]
     ModeNotSettable,
+    /// The store leaves so much unanswered that this could not be recorded.
+    #[error("this gate's storage does not answer: try again, or open by key")]
+    StorageFailing,
     /// `State`, `Subscribe`: the shell answers them.
     #[error("not for the machine")]
     NotForTheMachine,

@@ -58,7 +58,7 @@ impl Gate {
                     changes: self.holders.forgive(subject),
                     ..Draft::default()
                 };
-                self.commit(draft, Consequence::Guard(GuardEffect::Forgiven));
+                self.commit_for_guard(draft, GuardEffect::Forgiven)?;
             }
             PanelAsk::SetDoorMode { door, mode } => {
                 may(role, Needs::Supervisor)?;
@@ -76,7 +76,7 @@ impl Gate {
                     facts: [FactChange::Lockdown(Lockdown::Off)].to_vec(),
                     ..Draft::default()
                 };
-                self.commit(draft, Consequence::Guard(GuardEffect::EndLockdown));
+                self.commit_for_guard(draft, GuardEffect::EndLockdown)?;
             }
             PanelAsk::SilenceAlarm { door } => {
                 may(role, Needs::GuardOrSupervisor)?;
@@ -86,10 +86,7 @@ impl Gate {
                     records: [self.record(now, event)].to_vec(),
                     ..Draft::default()
                 };
-                self.commit(
-                    draft,
-                    Consequence::Guard(GuardEffect::SilenceAlarm { door }),
-                );
+                self.commit_for_guard(draft, GuardEffect::SilenceAlarm { door })?;
             }
         }
         self.finish(now);
@@ -177,6 +174,15 @@ impl Gate {
         };
         let inside = denied.map(|scan| (scan.subject, to));
         let effect = GuardEffect::LetIn { door, role, inside };
+        self.commit_for_guard(draft, effect)
+    }
+
+    /// Records what a guard asked, to be carried out once that is durable. Behind a store that
+    /// leaves too much unanswered it is refused: a guard is not told that something was done.
+    fn commit_for_guard(&mut self, draft: Draft, effect: GuardEffect) -> Result<(), GuardRefused> {
+        if !self.commits.has_room() {
+            return Err(GuardRefused::StorageFailing);
+        }
         self.commit(draft, Consequence::Guard(effect));
         Ok(())
     }
@@ -245,8 +251,7 @@ impl Gate {
             ..Draft::default()
         };
         let effect = GuardEffect::SetDoorMode { door, mode };
-        self.commit(draft, Consequence::Guard(effect));
-        Ok(())
+        self.commit_for_guard(draft, effect)
     }
 
     /// Locks at once: to lock needs no record first, and a store that fails must not keep a gate

@@ -11,6 +11,7 @@ use shared::{
 use crate::{
     action::{Action, Commit},
     authority::{Authority, ENTRY, IssuedPass, SUPERVISOR, TURNSTILE},
+    guard::GuardRefused,
     input::{DoorInput, GuardRequest, Lookup},
     memory::Lockdown,
     testing::{Bench, StoreMode, picture},
@@ -193,7 +194,19 @@ fn a_store_that_does_not_answer_is_a_fault_and_no_flood_of_commits() {
     bench.gate.handle_texts(bench.now, read);
     let shown = collect(&mut bench, &mut waiting);
     assert_eq!(shown, [Decision::Deny(DenyReason::GateFault)]);
+    // A guard is told so, and not that it is done. To lock down waits for no record.
     let staff = SUPERVISOR;
+    let ask = PanelAsk::LetIn {
+        access_point: ENTRY,
+        scan: None,
+        reason: "forgot the card".into(),
+        name: None,
+    };
+    let request = GuardRequest { staff, ask };
+    assert_eq!(
+        bench.gate.handle_guard(bench.now, request),
+        Err(GuardRefused::StorageFailing)
+    );
     let ask = PanelAsk::LockDown;
     let request = GuardRequest { staff, ask };
     bench.gate.handle_guard(bench.now, request).unwrap();
