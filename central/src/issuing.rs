@@ -4,6 +4,8 @@
 mod duty;
 mod handle;
 mod issue;
+#[cfg(test)]
+mod tests;
 
 pub use duty::IssuingDuty;
 pub use handle::{IssuingSigner, SealedKey};

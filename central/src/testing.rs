@@ -100,7 +100,7 @@ pub struct TestCentral {
     /// Its administrator's token.
     pub token: String,
     /// Where its rows are.
-    pub database: FreshDatabase,
+    pub database: Arc<FreshDatabase>,
     router: Router,
 }
 
@@ -158,33 +158,38 @@ pub async fn central() -> TestCentral {
         .await
         .expect("the administrator's token is stored");
     drop(connection);
-    let app = Arc::new(App {
-        configuration: configuration(&database),
-        db: database.db.clone(),
+    let app = app(&database, database.db.clone(), clock.clone(), randomness);
+    TestCentral {
+        router: router(app.clone()),
+        app,
+        clock,
+        token: token.reveal().to_owned(),
+        database: Arc::new(database),
+    }
+}
+
+fn app(
+    database: &FreshDatabase,
+    db: Db,
+    clock: SimulatedClock,
+    randomness: Randomness,
+) -> SharedApp {
+    Arc::new(App {
+        configuration: configuration(database),
         issuing: IssuingSigner::here(KeyEncryptionKey::new(&ISSUING_KEK), randomness.clone()),
-        statements: StatementSigner::here(
-            KeyEncryptionKey::new(&STATEMENTS_KEK),
-            database.db.clone(),
-        ),
+        statements: StatementSigner::here(KeyEncryptionKey::new(&STATEMENTS_KEK), db.clone()),
+        db,
         claims: ClaimsKey::new([3; 32]),
         public_url: "http://central.test".to_owned(),
         changes: Changes::new(),
         rosters: RostersDue::default(),
         gates: Traffic::default(),
-        clock: Clock::Simulated(clock.clone()),
+        clock: Clock::Simulated(clock),
         randomness,
         metrics: Metrics::new(),
         shutdown: Shutdown::new(),
         started: Clock::System.stopwatch(),
-    });
-    let router = router(app.clone());
-    TestCentral {
-        app,
-        clock,
-        token: token.reveal().to_owned(),
-        database,
-        router,
-    }
+    })
 }
 
 fn configuration(database: &FreshDatabase) -> Configuration {
@@ -199,6 +204,24 @@ fn configuration(database: &FreshDatabase) -> Configuration {
 }
 
 impl TestCentral {
+    /// A second process of the same central: the same database, signers and memory of its own.
+    ///
+    /// # Panics
+    /// When the database's settings make no pool.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        let db = Db::new(&self.database.owner).expect("a pool needs nothing but its settings");
+        let randomness = Randomness::Seeded(SeededRandomness::new(2));
+        let app = app(&self.database, db, self.clock.clone(), randomness);
+        Self {
+            router: router(app.clone()),
+            app,
+            clock: self.clock.clone(),
+            token: self.token.clone(),
+            database: self.database.clone(),
+        }
+    }
+
     /// GET, as the administrator.
     pub async fn get(&self, path: &str) -> Answer {
         self.send_as(Some(&self.token), "GET", path, None).await

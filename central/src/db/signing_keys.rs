@@ -222,22 +222,48 @@ pub async fn lock(connection: &Connection, kid: Kid) -> anyhow::Result<Option<Si
     row.as_ref().map(signing_key).transpose()
 }
 
-/// The school's key that issues, with its row locked until the transaction ends.
+/// The school's key that issues. Whoever else would number passes under it waits until the
+/// transaction ends. Its row stays free meanwhile: revoking and freezing write there, and do not
+/// wait for thousands of signatures.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn lock_open_issuer(
+pub async fn lock_numbering(
+    connection: &Connection,
+    school_id: SchoolId,
+) -> anyhow::Result<Option<SigningKey>> {
+    let mut locked = None;
+    loop {
+        let key = open_issuer(connection, school_id).await?;
+        let kid = key.as_ref().map(|key| key.kid);
+        if kid == locked {
+            return Ok(key);
+        }
+        let Some(kid) = kid else { return Ok(None) };
+        connection
+            .execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended('numbering' || encode($1, 'hex'), 0))",
+                &[&kid],
+            )
+            .await
+            .with_context(|| format!("cannot wait to number passes under {kid}"))?;
+        // It is read again: its count has moved while this waited, or another key took its place.
+        locked = Some(kid);
+    }
+}
+
+async fn open_issuer(
     connection: &Connection,
     school_id: SchoolId,
 ) -> anyhow::Result<Option<SigningKey>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM signing_keys \
-         WHERE school_id = $1 AND purpose = 'issuer' AND state = 'open' FOR NO KEY UPDATE"
+         WHERE school_id = $1 AND purpose = 'issuer' AND state = 'open'"
     );
     let row = connection
         .query_opt(&sql, &[&school_id])
         .await
-        .context("cannot lock the school's issuer key")?;
+        .context("cannot look up the school's issuer key")?;
     row.as_ref().map(signing_key).transpose()
 }
 
@@ -370,24 +396,33 @@ pub async fn promote(
     Ok(promoted == 1)
 }
 
-/// Notes how far a locked key's passes go.
+/// Notes how far a key's passes go, which were numbered from `key.next_serial` on under the lock of
+/// [`lock_numbering`]; `false` when the key was frozen or revoked meanwhile: nothing is added under
+/// it any more, and the passes are not to be committed.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn extend(
     connection: &Connection,
-    kid: Kid,
+    key: &SigningKey,
     next_serial: i32,
     issued_chain: Digest,
-) -> anyhow::Result<()> {
-    connection
+) -> anyhow::Result<bool> {
+    let kid = key.kid;
+    let extended = connection
         .execute(
-            "UPDATE signing_keys SET next_serial = $2, issued_chain = $3 WHERE kid = $1",
-            &[&kid, &next_serial, &issued_chain.0.as_slice()],
+            "UPDATE signing_keys SET next_serial = $3, issued_chain = $4 \
+             WHERE kid = $1 AND next_serial = $2 AND state IN ('open', 'closed')",
+            &[
+                &kid,
+                &key.next_serial,
+                &next_serial,
+                &issued_chain.0.as_slice(),
+            ],
         )
         .await
         .with_context(|| format!("cannot extend the issued list of {kid}"))?;
-    Ok(())
+    Ok(extended == 1)
 }
 
 /// Counts a change of a pass's state, to be published.

@@ -1,5 +1,6 @@
-//! Issues one pass or thousands: numbered under the locked key row, signed in batches while the
-//! batch before is stored, chained into the issued list, all in one transaction.
+//! Issues one pass or thousands: numbered under a lock that issuing alone takes, signed in batches
+//! while the batch before is stored, chained into the issued list, all in one transaction. The key's
+//! row is written at the end: whoever revokes or freezes meanwhile does not wait for signatures.
 
 use anyhow::Context;
 use shared::{
@@ -71,6 +72,9 @@ pub enum IssueError {
     /// Serials are used up.
     #[error("the issuer key has {0} serials left")]
     KeyFull(i32),
+    /// The key was frozen or revoked while passes were signed with it.
+    #[error("the issuer key {0} was frozen or revoked while passes were issued under it")]
+    KeyWithdrawn(Kid),
     /// Dates that no pass can have.
     #[error("must lie after not_before")]
     ExpiresTooEarly,
@@ -96,7 +100,7 @@ pub async fn issue(
     now: UtcInstant,
 ) -> Result<Issued, IssueError> {
     let claims = first_claims(template)?;
-    let key = signing_keys::lock_open_issuer(transaction, school_id)
+    let key = signing_keys::lock_numbering(transaction, school_id)
         .await?
         .ok_or(IssueError::NoOpenKey)?;
     check_windows(&key, template, now)?;
@@ -115,9 +119,12 @@ pub async fn issue(
         levels: &template.levels,
         created_at: now,
     };
+    let next_serial = key.next_serial + count;
     signer.begin(key.kid.0, key.next_serial).await;
     let chain = sign_and_store(signer, transaction, &key, &stored, &claims, holders).await?;
-    signing_keys::extend(transaction, key.kid, key.next_serial + count, chain).await?;
+    if !signing_keys::extend(transaction, &key, next_serial, chain).await? {
+        return Err(IssueError::KeyWithdrawn(key.kid));
+    }
     behind::count_roster_change(transaction, school_id).await?;
     Ok(Issued {
         kid: key.kid,

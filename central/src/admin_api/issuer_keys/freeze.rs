@@ -22,7 +22,8 @@ pub const CANNOT_FREEZE: Kind = Kind::new(
 
 /// Freeze an issuer key that leaked: it mints nothing any more, and every honest pass stays good
 ///
-/// Its standby key issues from now on. Cannot be undone; doing it again changes nothing.
+/// Its standby key issues from now on; passes that are being issued under it in this moment are
+/// refused, and can be asked for again. Cannot be undone; doing it again changes nothing.
 #[utoipa::path(
     post, path = "/api/v1/schools/{school_id}/issuer-keys/{kid}/freeze",
     operation_id = "freeze_issuer_key", tag = "issuer keys",

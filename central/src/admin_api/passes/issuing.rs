@@ -27,6 +27,12 @@ pub const ISSUER_KEY_FULL: Kind = Kind::new(
     "issuer_key_full",
     "The issuer key is full",
 );
+/// The issuer key was frozen or revoked in this very moment.
+pub const ISSUER_KEY_WITHDRAWN: Kind = Kind::new(
+    StatusCode::CONFLICT,
+    "issuer_key_withdrawn",
+    "The issuer key was frozen or revoked while passes were issued under it",
+);
 
 /// What is said about passes that are issued.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -204,6 +210,10 @@ fn refused(error: IssueError) -> Problem {
         }
         IssueError::KeyFull(left) => ISSUER_KEY_FULL.because(format!(
             "It has {left} serials left: make a new key with POST …/issuer-keys."
+        )),
+        IssueError::KeyWithdrawn(kid) => ISSUER_KEY_WITHDRAWN.because(format!(
+            "The key {kid} signs no more, and no pass of this request was issued: send it again, and the key that \
+             took its place issues them."
         )),
         IssueError::TooManyLevels => Problem::invalid_field("levels", text),
         IssueError::Failed(error) => error.into(),
