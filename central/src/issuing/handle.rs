@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Range,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -20,6 +21,10 @@ use crate::{
     signers::{Duty, Link, Place, SignerKind, wire},
 };
 
+/// A signer that starts over for another key between a hand-over and the request behind it has to
+/// be handed the key once more.
+const HAND_OVERS_MAX: usize = 3;
+
 /// A key pair as the database keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedKey {
@@ -33,8 +38,8 @@ pub struct SealedKey {
 #[derive(Clone, Debug)]
 pub struct IssuingSigner {
     link: Link,
-    /// For each key, the first serial of the newest attempt to issue.
-    attempts: Arc<Mutex<BTreeMap<Kid, i32>>>,
+    /// For each key, the serials of this process's newest attempt to issue.
+    attempts: Arc<Mutex<BTreeMap<Kid, Range<i32>>>>,
 }
 
 impl IssuingSigner {
@@ -90,7 +95,10 @@ impl IssuingSigner {
             claims: batch.iter().map(|claims| claims.encode().into()).collect(),
         };
         let mut answer = self.ask(&request).await?;
-        if answer == Answer::NotHeld {
+        for _ in 0..HAND_OVERS_MAX {
+            if answer != Answer::NotHeld {
+                break;
+            }
             self.hand_over(key).await?;
             answer = self.ask(&request).await?;
         }
@@ -102,16 +110,22 @@ impl IssuingSigner {
         }
     }
 
-    /// To be called with the key's row locked, before the first batch under it. An earlier attempt
-    /// at the same serial was signed at most, never stored: the signer starts over, since it signs
-    /// no serial twice. A serial below is left to be refused: the database went back in time.
-    pub(super) async fn begin(&self, kid: Kid, first_serial: i32) {
-        let earlier = self
-            .attempts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(kid, first_serial);
-        if earlier == Some(first_serial) {
+    /// To be called under the lock of numbering, before the first batch under the key. Serials that
+    /// an earlier attempt here took and that are free again were signed at most, never stored,
+    /// though another central may have issued some of them since: the signer starts over, since it
+    /// signs no serial twice. A serial below is left to be refused: the database went back in time.
+    pub(super) async fn begin(&self, kid: Kid, serials: Range<i32>) {
+        let is_free_again = {
+            let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+            let earlier = attempts.get(&kid);
+            if earlier.is_some_and(|earlier| serials.start < earlier.start) {
+                return;
+            }
+            let is_free_again = earlier.is_some_and(|earlier| earlier.contains(&serials.start));
+            attempts.insert(kid, serials);
+            is_free_again
+        };
+        if is_free_again {
             tracing::warn!(
                 key.kid = %kid,
                 "passes of {kid} were to be issued and were not stored: the issuing signer starts over"

@@ -120,7 +120,7 @@ pub async fn issue(
         created_at: now,
     };
     let next_serial = key.next_serial + count;
-    signer.begin(key.kid.0, key.next_serial).await;
+    signer.begin(key.kid.0, key.next_serial..next_serial).await;
     let chain = sign_and_store(signer, transaction, &key, &stored, &claims, holders).await?;
     if !signing_keys::extend(transaction, &key, next_serial, chain).await? {
         return Err(IssueError::KeyWithdrawn(key.kid));

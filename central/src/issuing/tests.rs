@@ -204,3 +204,32 @@ async fn a_key_that_is_frozen_while_thousands_are_issued_gets_none_of_them() {
         (&next.json["kid"], &json!(1))
     );
 }
+
+#[tokio::test]
+async fn serials_that_were_signed_and_not_stored_are_issued_by_whichever_central_comes_next() {
+    let (central, school) = ready().await;
+    let other = central.another();
+    let first = async |central: &TestCentral, count: usize| {
+        let issued = school.issue(central, count).await;
+        assert_eq!(issued.status, 201, "{}", issued.text);
+        issued.json["passes"][0]["serial"].as_i64().unwrap()
+    };
+    for goes_on in [&central, &other] {
+        // Signs up to ten serials, and stores none of them.
+        let taken = first(&central, 1).await + 1;
+        let taken = i32::try_from(taken).unwrap();
+        stray(&central, taken + 5).await.commit().await.unwrap();
+        assert_eq!(school.issue(&central, 10).await.status, 500);
+        let transaction = central.app.db.begin_across_schools().await.unwrap();
+        let clear = "DELETE FROM passes WHERE octet_length(pass_bytes) = 0";
+        assert_eq!(transaction.execute(clear, &[]).await.unwrap(), 1);
+        transaction.commit().await.unwrap();
+
+        let taken = i64::from(taken);
+        assert_eq!(first(goes_on, 2).await, taken);
+        assert_eq!(first(&central, 2).await, taken + 2);
+        assert_eq!(first(&other, 10).await, taken + 4);
+        assert_eq!(first(&central, 1).await, taken + 14);
+    }
+    assert_listed(&central, school.kid(), 3 + 2 * 16).await;
+}
