@@ -7,6 +7,7 @@ pub mod admin_tokens;
 pub mod areas;
 pub mod behind;
 pub mod doors;
+pub mod erasure;
 pub mod gate_claims;
 pub mod gate_counters;
 pub mod gate_heads;

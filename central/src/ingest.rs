@@ -22,7 +22,7 @@ use self::{
 use crate::{
     app::App,
     db::{
-        Transaction,
+        Transaction, erasure,
         gate_journals::{self, Mark},
         journal_forks, journal_records,
     },
@@ -63,7 +63,12 @@ pub async fn take_in(
     };
     ensure_partitions(app, batch).await?;
     let transaction = app.db.begin_in_school(gate.school_id).await?;
-    let Some(mark) = gate_journals::lock(&transaction, gate.gate_id, gate.key.kid()).await? else {
+    // In this order, so that nothing else that the gate asks for waits for an erasure.
+    let (_, mark) = tokio::try_join!(
+        erasure::hold_off(&transaction, gate.school_id),
+        gate_journals::lock(&transaction, gate.gate_id, gate.key.kid()),
+    )?;
+    let Some(mark) = mark else {
         return Ok(Outcome::KeyNotInForce);
     };
     if let Some(reason) = mark.quarantine {
@@ -110,7 +115,7 @@ async fn store(
     transaction: Transaction,
     mark: &Mark,
     gap: Option<Gap>,
-    new: New<'_>,
+    mut new: New<'_>,
 ) -> anyhow::Result<Outcome> {
     let state = new.state;
     let is_at_head = checked.head.position == state.position;
@@ -130,6 +135,8 @@ async fn store(
         let owner = (gate_id, gate.school_id);
         journal_forks::keep_gap(&transaction, owner, gap.held, gap.last_lost, anchor, now).await?;
     }
+    let facts = new.records.iter().map(|new| new.facts);
+    new.forget(&erasure::among(&transaction, gate.school_id, facts).await?);
     let head = is_at_head.then_some(checked.batch.head.as_slice());
     // Both are sent before the first is answered.
     tokio::try_join!(

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use shared::{
     ids::{Digest, JournalEpoch, JournalPosition, Kid},
-    journal::Record,
+    journal::{Record, SaltedPart},
 };
 use tokio_postgres::types::ToSql;
 
@@ -22,10 +22,25 @@ pub struct NewRecord<'a> {
     pub recorded_at: UtcInstant,
     /// As it came.
     pub record: &'a Record,
+    /// Its personal part; none when there never was one, or whose it is was erased.
+    pub personal: Option<&'a SaltedPart>,
     /// The chain's hash after it.
     pub hash: Digest,
     /// What searches and reports ask for.
     pub facts: Facts,
+}
+
+impl NewRecord<'_> {
+    /// Keeps what happened, and nothing of whom it happened to.
+    pub fn forget_person(&mut self) {
+        self.personal = None;
+        self.facts = Facts {
+            kid: None,
+            serial: None,
+            holder_number: None,
+            ..self.facts
+        };
+    }
 }
 
 /// What searches and reports ask for, as the columns have it.
@@ -129,7 +144,7 @@ impl<'a> Columns<'a> {
         let mut all = Self::default();
         for new in records {
             let (_, seq) = columns(new.position)?;
-            let personal = new.record.personal.as_ref();
+            let personal = new.personal;
             all.seq.push(seq);
             all.recorded_at.push(new.recorded_at);
             all.public_part.push(&new.record.public);

@@ -1,10 +1,9 @@
-//! Table `students`.
+//! Table `students`. How a person is erased stands in `erasure`.
 
 use std::collections::BTreeSet;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
-use shared::{document::SignedKind as _, roster::Roster};
 use tokio_postgres::Row;
 use utoipa::ToSchema;
 
@@ -15,9 +14,6 @@ use crate::{
     paging::PageRequest,
     text::{LanguageTag, Name, StudentNumber},
 };
-
-/// Stands where the name and the number of an erased student stood.
-const ERASED: &str = "erased";
 
 /// A person whom passes are for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -219,62 +215,6 @@ pub async fn passes_of(
         .await
         .with_context(|| format!("cannot count the passes of the student {student_id}"))?;
     Ok(row.get(0))
-}
-
-/// What says of records whose they are; the chain holds their commitment and verifies without.
-const FORGET_PERSON: &str = "UPDATE journal_records \
-    SET salt = NULL, personal_part = NULL, kid = NULL, serial = NULL, holder_number = NULL";
-
-/// Removes what says who the student was: from the row, from records, from answers that are kept
-/// for repeated requests, and from rosters that nobody will publish anew. The row stays, since
-/// passes name it.
-///
-/// # Errors
-/// When the database fails.
-pub async fn erase(
-    connection: &Connection,
-    student_id: StudentId,
-    now: UtcInstant,
-) -> anyhow::Result<()> {
-    // Apart, so that each finds its index.
-    let records = [
-        "(kid, serial) IN (SELECT kid, serial FROM passes WHERE student_id = $1)",
-        "(school_id, holder_number) = \
-            (SELECT school_id, holder_number FROM students WHERE student_id = $1)",
-    ];
-    for whose in records {
-        connection
-            .execute(&format!("{FORGET_PERSON} WHERE {whose}"), &[&student_id])
-            .await
-            .with_context(|| format!("cannot erase the records of student {student_id}"))?;
-    }
-    connection
-        .execute(
-            "UPDATE idempotency_keys SET body = '{}' \
-             WHERE position(convert_to($1, 'UTF8') IN body) > 0 \
-                AND position('\"student_number\"'::bytea IN body) > 0",
-            &[&student_id.to_string()],
-        )
-        .await
-        .with_context(|| format!("cannot erase answers about student {student_id}"))?;
-    connection
-        .execute(
-            "DELETE FROM signed_documents WHERE kind = $2 AND subject IN \
-                (SELECT uuid_send(gate_id) FROM gates JOIN students USING (school_id) \
-                 WHERE student_id = $1 AND gates.state = 'retired')",
-            &[&student_id, &Roster::EXTERNAL_DATA],
-        )
-        .await
-        .with_context(|| format!("cannot erase old rosters with student {student_id}"))?;
-    connection
-        .execute(
-            "UPDATE students SET name = $2, student_number = $2, language = 'en', deleted_at = $3 \
-             WHERE student_id = $1",
-            &[&student_id, &ERASED, &now],
-        )
-        .await
-        .with_context(|| format!("cannot erase the student {student_id}"))?;
-    Ok(())
 }
 
 /// The first of `ids` who is no student of the school; the others cannot be erased until the

@@ -11,6 +11,7 @@ use super::{check::Checked, facts};
 use crate::{
     db::{
         Connection,
+        erasure::Erased,
         gate_journals::Mark,
         journal_records::{self, NewRecord},
     },
@@ -182,12 +183,23 @@ pub(super) fn walk<'a>(
 }
 
 impl<'a> New<'a> {
+    /// Leaves out whose the records of erased persons were: a gate may have been cut off while one
+    /// was erased.
+    pub(super) fn forget(&mut self, erased: &Erased) {
+        for new in &mut self.records {
+            if erased.concerns(&new.facts) {
+                new.forget_person();
+            }
+        }
+    }
+
     /// Adds the record behind which the chain stands now.
     fn push(&mut self, record: &'a Record, public: &PublicPart, personal: Option<&PersonalPart>) {
         self.records.push(NewRecord {
             position: self.state.position,
             recorded_at: UtcInstant::from_unix_seconds(public.utc.0),
             record,
+            personal: record.personal.as_ref(),
             hash: self.state.hash,
             facts: facts::of(&public.event, personal),
         });

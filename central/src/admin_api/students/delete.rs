@@ -6,7 +6,7 @@ use super::{StudentPath, not_found};
 use crate::{
     admin_api::schools,
     app::SharedApp,
-    db::students,
+    db::{erasure, students},
     extract::Path,
     openapi::{Conflict, NotFound},
     problem::{Kind, Problem},
@@ -49,7 +49,7 @@ pub async fn delete(
             "{passes} passes would still open doors: revoke them, then erase the student."
         )));
     }
-    students::erase(&transaction, student_id, now).await?;
+    erasure::erase(&transaction, school_id, student_id, now).await?;
     transaction.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
