@@ -431,7 +431,7 @@ mod tests {
             .begin_in_school(school_id)
             .await
             .unwrap();
-        assert!(students::lock(&transaction, id).await.unwrap());
+        assert!(students::lock(&transaction, id).await.unwrap().is_some());
         erase(&transaction, school_id, id, now).await.unwrap();
         scan_four(&ready.central, &mut ready.gate);
         let batch = shared::cbor::encode(&ready.gate.batch(2, 5));

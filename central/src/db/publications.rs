@@ -2,11 +2,18 @@
 //! other. What gates ask for is read in `signed_documents`.
 
 use anyhow::Context;
-use shared::ids::{CentralEpoch, Digest, DocumentNumber};
+use shared::{
+    document::SignedKind as _,
+    ids::{CentralEpoch, Digest, DocumentNumber},
+    roster::Roster,
+};
 use tokio_postgres::Row;
 
 use super::{Connection, signed_documents::Subject};
-use crate::{ids::SchoolId, instant::UtcInstant};
+use crate::{
+    ids::{GateId, SchoolId},
+    instant::UtcInstant,
+};
 
 /// Where a document is numbered: its kind, and whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +124,26 @@ pub async fn newest_size(
         .await
         .with_context(|| format!("cannot measure the newest {}", place.kind))?;
     Ok(row.map(|row| (row.get(0), row.get::<_, i32>(1).unsigned_abs() as usize)))
+}
+
+/// The gates of a school that take a roster and have been given one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn gates_with_roster(
+    connection: &Connection,
+    school_id: SchoolId,
+) -> anyhow::Result<Vec<GateId>> {
+    let rows = connection
+        .query(
+            "SELECT gate_id FROM gates WHERE school_id = $1 AND state <> 'retired' AND EXISTS \
+                (SELECT FROM signed_documents WHERE kind = $2 AND subject = uuid_send(gate_id)) \
+             ORDER BY gate_id",
+            &[&school_id, &Roster::EXTERNAL_DATA],
+        )
+        .await
+        .context("cannot look up which gates have a roster")?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// Stores a document.

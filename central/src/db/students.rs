@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
+use shared::ids::HolderNumber;
 use tokio_postgres::Row;
 use utoipa::ToSchema;
 
@@ -181,20 +182,23 @@ pub async fn update(
     Ok(row.as_ref().map(student))
 }
 
-/// Locks the row, so that no pass can be issued to the student until the transaction ends; `false`
-/// when there is none.
+/// Locks the row, so that no pass can be issued to the student until the transaction ends, and
+/// gives their holder number; `None` when there is no such student.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn lock(connection: &Connection, student_id: StudentId) -> anyhow::Result<bool> {
+pub async fn lock(
+    connection: &Connection,
+    student_id: StudentId,
+) -> anyhow::Result<Option<HolderNumber>> {
     let row = connection
         .query_opt(
-            "SELECT FROM students WHERE student_id = $1 AND deleted_at IS NULL FOR UPDATE",
+            "SELECT holder_number FROM students WHERE student_id = $1 AND deleted_at IS NULL FOR UPDATE",
             &[&student_id],
         )
         .await
         .with_context(|| format!("cannot lock the student {student_id}"))?;
-    Ok(row.is_some())
+    Ok(row.map(|row| HolderNumber(row.get::<_, i32>(0).unsigned_abs())))
 }
 
 /// How many of the student's passes are neither revoked nor expired.

@@ -2,13 +2,16 @@
 //! administrator.
 
 use shared::{
-    configuration::Configuration, document::SignedKind as _, issued_list::IssuedList,
-    roster::Roster, status_list::StatusList,
+    configuration::Configuration, document::SignedKind as _, ids::HolderNumber,
+    issued_list::IssuedList, roster::Roster, status_list::StatusList,
 };
 
-use super::{Outcome, Publisher, RENEW_BEFORE_S};
+use super::{Outcome, Publisher, RENEW_BEFORE_S, roster::Occasion};
 use crate::{
-    db::behind::{self, Lag},
+    db::{
+        behind::{self, Lag},
+        publications,
+    },
     ids::SchoolId,
 };
 
@@ -60,8 +63,28 @@ impl Publisher {
                 tally.count(self.configuration(gate.gate_id).await);
             }
             if gate.roster == Lag::Behind && !matches!(which, Which::ChangedIn(_)) {
-                tally.count(self.roster(gate.gate_id).await);
+                tally.count(self.roster(gate.gate_id, Occasion::Change).await);
             }
+        }
+        tally.outcome()
+    }
+
+    /// Publishes the rosters of a school's gates that still name a holder who was erased: when this
+    /// returns, none does. One that fails does not keep the others back.
+    ///
+    /// # Errors
+    /// The first failure, after everything was tried: what is left is published within a minute.
+    pub async fn rosters_without(
+        &self,
+        school_id: SchoolId,
+        holder: HolderNumber,
+    ) -> anyhow::Result<usize> {
+        let transaction = self.db.begin_across_schools().await?;
+        let gates = publications::gates_with_roster(&transaction, school_id).await?;
+        transaction.commit().await?;
+        let mut tally = Tally::default();
+        for gate_id in gates {
+            tally.count(self.roster(gate_id, Occasion::Erasure(holder)).await);
         }
         tally.outcome()
     }

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::Context;
 use shared::{
+    cbor,
+    cose::Sign1,
     document::SignedKind as _,
     ids::{HolderNumber, PassId},
     roster::{HOLDERS_PER_GATE, PASSES_PER_HOLDER, Roster, RosterEntry},
@@ -15,7 +17,7 @@ use super::{Outcome, Publisher, ROSTERS_KEPT, Target};
 use crate::{
     changes::Change,
     db::{
-        behind,
+        Transaction, behind,
         passes::{self, RosterRow},
         publications::{self, Place},
         signed_documents::Subject,
@@ -47,13 +49,26 @@ impl RostersDue {
     }
 }
 
+/// Why a roster is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// Something changed, or it expires before long.
+    Change,
+    /// This holder was erased.
+    Erasure(HolderNumber),
+}
+
 impl Publisher {
     /// Publishes a gate's roster, unless it says what the one in force says, or is large and was
-    /// published just now: it stays behind then.
+    /// published just now: it stays behind then. One that names an erased holder never waits.
     ///
     /// # Errors
     /// When the database or the statement signer fails: the roster is behind then.
-    pub async fn roster(&self, gate_id: GateId) -> anyhow::Result<Outcome> {
+    pub(super) async fn roster(
+        &self,
+        gate_id: GateId,
+        occasion: Occasion,
+    ) -> anyhow::Result<Outcome> {
         self.statements.kid().await?;
         let transaction = self.db.begin_across_schools().await?;
         let subject = Subject::Gate(gate_id);
@@ -63,8 +78,14 @@ impl Publisher {
         };
         publications::lock(&transaction, place).await?;
         let now = self.clock.now();
-        let newest = publications::newest_size(&transaction, place).await?;
-        if newest.is_some_and(|newest| must_wait(newest, now)) {
+        let may_stay = match occasion {
+            Occasion::Change => {
+                let newest = publications::newest_size(&transaction, place).await?;
+                newest.is_some_and(|newest| must_wait(newest, now))
+            }
+            Occasion::Erasure(holder) => !names(&transaction, place, holder).await?,
+        };
+        if may_stay {
             return Ok(Outcome::Unchanged);
         }
         let Some(versions) = behind::access_versions(&transaction, gate_id).await? else {
@@ -94,6 +115,21 @@ impl Publisher {
 
 fn must_wait((made_at, length): (UtcInstant, usize), now: UtcInstant) -> bool {
     length > SMALL_ROSTER_LEN && now < made_at.plus_seconds(LARGE_ROSTER_INTERVAL_S)
+}
+
+/// Does the roster in force name the holder?
+async fn names(
+    transaction: &Transaction,
+    place: Place,
+    holder: HolderNumber,
+) -> anyhow::Result<bool> {
+    let Some(newest) = publications::newest(transaction, place).await? else {
+        return Ok(false);
+    };
+    let envelope = Sign1::parse(&newest.document).context("a stored roster is not signed")?;
+    let roster: Roster = cbor::decode_strict(envelope.payload, Roster::LIMIT)
+        .context("a stored roster is malformed")?;
+    Ok(roster.holders.iter().any(|entry| entry.holder == holder))
 }
 
 /// One entry for each holder, with their newest passes. Rows come newest pass first.
@@ -200,6 +236,91 @@ mod tests {
         let path = format!("{}/passes/{kid}/{}/revoke", site.school, lost["serial"]);
         assert_eq!(central.post(&path, json!({})).await.status, 200);
         assert_eq!(numbers(&roster(&central, &site).await), [1]);
+    }
+
+    /// So many that their roster is a large one, with a pass each.
+    async fn many_students(central: &TestCentral, site: &Site, kid: &str) {
+        let transaction = central.app.db.begin_across_schools().await.unwrap();
+        let many = format!(
+            "INSERT INTO students (student_id, school_id, holder_number, student_number, name, created_at) \
+             SELECT gen_random_uuid(), school_id, 100 + n, 'S' || n, repeat('x', 190), now() \
+             FROM schools, generate_series(1, 1500) AS n; \
+             INSERT INTO passes (kid, serial, school_id, student_id, holder_kind, not_before, expires_at, uses_max, \
+                 levels, pass_bytes, digest, created_at) \
+             SELECT '\\x{kid}', holder_number, school_id, student_id, 0, now(), '2027-09-01', 0, '{{{level}}}', '', \
+                 '\\x0102030405060708', now() FROM students WHERE holder_number > 100",
+            level = site.level
+        );
+        transaction.batch_execute(&many).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn no_roster_names_an_erased_holder_when_the_erasure_is_answered() {
+        let (central, keys) = central_with_keys().await;
+        let site = central.site().await;
+        let kid = keys.issuer(&central, &site.school).await;
+        let [one, two] = [
+            student(&central, &site, "1").await,
+            student(&central, &site, "2").await,
+        ];
+        many_students(&central, &site, &kid).await;
+        for student in [&one, &two] {
+            let pass = pass(&central, &site, student, &[site.level]).await;
+            let path = format!("{}/passes/{kid}/{}/revoke", site.school, pass["serial"]);
+            // The roster says it while the pass is good, and then is too large to follow at once.
+            roster(&central, &site).await;
+            central.clock.advance(std::time::Duration::from_secs(61));
+            assert_eq!(central.post(&path, json!({})).await.status, 200);
+        }
+        let has = async |number: u32| {
+            let newest = central.newest::<Roster>(Subject::Gate(site.gate_id)).await;
+            let holders = &newest.document().holders;
+            holders.iter().any(|entry| entry.holder.0 == number)
+        };
+        assert!(has(2).await);
+        let path =
+            |student: &Value| format!("{}/students/{}", site.school, student.as_str().unwrap());
+        assert_eq!(central.delete(&path(&two)).await.status, 204);
+        assert!(!has(2).await);
+        // Without her in it, it is not made again.
+        let number = async || {
+            let newest = central.newest::<Roster>(Subject::Gate(site.gate_id)).await;
+            newest.document().header.number
+        };
+        let before = number().await;
+        assert_eq!(central.delete(&path(&one)).await.status, 204);
+        assert_eq!(number().await, before);
+    }
+
+    #[tokio::test]
+    async fn an_erasure_stands_whose_roster_cannot_be_signed_yet() {
+        let (central, keys) = central_with_keys().await;
+        let site = central.site().await;
+        let kid = keys.issuer(&central, &site.school).await;
+        let one = student(&central, &site, "1").await;
+        pass(&central, &site, &one, &[site.level]).await;
+        assert_eq!(roster(&central, &site).await.len(), 1);
+        let path = format!("{}/passes/{kid}/0/revoke", site.school);
+        assert_eq!(central.post(&path, json!({})).await.status, 200);
+        let set_statement_key = async |state: &str| {
+            let transaction = central.app.db.begin_across_schools().await.unwrap();
+            let sql =
+                format!("UPDATE signing_keys SET state = '{state}' WHERE purpose = 'statement'");
+            assert_eq!(transaction.execute(&sql, &[]).await.unwrap(), 1);
+            transaction.commit().await.unwrap();
+            central.app.statements.reload().await.unwrap();
+        };
+        set_statement_key("closed").await;
+        let path = format!("{}/students/{}", site.school, one.as_str().unwrap());
+        let delayed = central.delete(&path).await;
+        assert_eq!(
+            (delayed.status, &delayed.json["code"]),
+            (503, &json!("publication_delayed"))
+        );
+        assert_eq!(central.get(&path).await.status, 404);
+        set_statement_key("open").await;
+        assert!(roster(&central, &site).await.is_empty());
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use crate::{
     db::{erasure, students},
     extract::Path,
     openapi::{Conflict, NotFound},
-    problem::{Kind, Problem},
+    problem::{Kind, PUBLICATION_DELAYED, Problem},
 };
 
 /// The student has passes that are good.
@@ -21,9 +21,9 @@ pub const STUDENT_HAS_PASSES: Kind = Kind::new(
 
 /// Erase a student
 ///
-/// Name and number are gone from the student's row, from records and from kept answers at once, and
-/// from the rosters of gates as soon as these are published anew, within a minute. The passes stay,
-/// under a number that says nothing; journals still verify.
+/// When this is answered, name and number are gone from the student's row, from records, from kept
+/// answers and from the rosters that gates are given. Records that gates send later come without the
+/// person. The passes stay, under a number that says nothing; journals still verify.
 #[utoipa::path(
     delete, path = "/api/v1/schools/{school_id}/students/{student_id}", operation_id = "erase_student",
     tag = "students",
@@ -39,9 +39,9 @@ pub async fn delete(
     }): Path<StudentPath>,
 ) -> Result<StatusCode, Problem> {
     let transaction = schools::begin_in(&app, school_id).await?;
-    if !students::lock(&transaction, student_id).await? {
+    let Some(holder) = students::lock(&transaction, student_id).await? else {
         return Err(not_found(student_id));
-    }
+    };
     let now = app.clock.now();
     let passes = students::passes_of(&transaction, student_id, now).await?;
     if passes > 0 {
@@ -51,6 +51,14 @@ pub async fn delete(
     }
     erasure::erase(&transaction, school_id, student_id, now).await?;
     transaction.commit().await?;
+    if let Err(error) = app.publisher().rosters_without(school_id, holder).await {
+        return Err(Problem {
+            cause: Some(error),
+            ..PUBLICATION_DELAYED.because(
+                "The student is erased, and rosters are rid of them as soon as these can be signed.",
+            )
+        });
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
