@@ -53,7 +53,8 @@ pub struct JournalTail {
     pub pruned_to: u64,
     /// The last record that central acknowledged.
     pub acknowledged_to: u64,
-    /// The last record that overrides, alarms or faults wrote: it leaves at once.
+    /// The last record that overrides, alarms or faults wrote: it leaves at once, and so does what an
+    /// earlier run of the agent left behind, for that may hold some.
     pub urgent_to: u64,
 }
 
@@ -125,11 +126,17 @@ pub(super) fn tail(
         position: JournalPosition { epoch, seq },
         hash,
     });
+    let acknowledged_to = super::acknowledgements::acknowledged_to(connection, epoch)?;
+    let is_all_acknowledged = acknowledged_to >= last.position.seq;
     Ok(JournalTail {
         last,
         pruned_to: start.position.seq,
-        acknowledged_to: super::acknowledgements::acknowledged_to(connection, epoch)?,
-        urgent_to: 0,
+        acknowledged_to,
+        urgent_to: if is_all_acknowledged {
+            0
+        } else {
+            last.position.seq
+        },
     })
 }
 

@@ -15,7 +15,7 @@ use super::{
     tls::PinnedKeys,
     *,
 };
-use crate::event_loop::tests::rig::{ENTRY, Rig};
+use crate::event_loop::tests::rig::{ENTRY, Rig, TURNSTILE};
 use central::{Binding, Central, Digests, Refuse};
 
 struct Line {
@@ -212,6 +212,56 @@ async fn the_journal_arrives_in_order_and_again_from_where_a_restored_central_st
         central.papers().held.position > before.position
     })
     .await;
+    line.stop().await;
+}
+
+#[tokio::test]
+async fn an_alarm_and_an_override_leave_at_once_with_everything_before_them_and_nothing_else_does()
+{
+    let mut line = connect(|_| {}).await;
+    let mut sync = line.sync();
+    let (_unchanged, rarely) = watch::channel(SyncIntervals {
+        push_ms: 600_000,
+        ..FIRST_INTERVALS
+    });
+    sync.intervals = rarely;
+    sync.spawn(&mut line.tasks);
+    line.until_pulled().await;
+    // The central in the test's hand checks the chain with every record.
+    let arrived = |tail: &watch::Receiver<crate::store::journal::JournalTail>| {
+        let urgent_to = tail.borrow().urgent_to;
+        move |central: &Central| central.papers().held.position.seq >= urgent_to
+    };
+    let mut tail = line.rig.store.tail();
+    line.until(
+        "the faults of a gate that knows nothing yet",
+        arrived(&tail),
+    )
+    .await;
+    let held = line.central.papers().held;
+    let pass = line.rig.authority.claims(&[9]);
+    let pass = line.rig.authority.issue(&pass).text();
+    assert!(matches!(line.decision(&pass).await, Decision::Deny(_)));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(tail.borrow().last.position > held.position);
+    assert_eq!(line.central.papers().held, held, "a denial waits its time");
+
+    let before = tail.borrow().last.position.seq;
+    let tampered = gate_core::input::DoorInput::TamperRaised;
+    line.rig.sensor(TURNSTILE, tampered).await;
+    tail.wait_for(|tail| tail.urgent_to > before).await.unwrap();
+    line.until("the alarm and all before it", arrived(&tail))
+        .await;
+
+    let before = tail.borrow().last.position.seq;
+    line.rig
+        .ask(shared::panel_api::PanelAsk::SignIn {
+            staff: shared::ids::StaffNumber(1),
+            pin: "1".into(),
+        })
+        .await;
+    tail.wait_for(|tail| tail.urgent_to > before).await.unwrap();
+    line.until("what the guard did", arrived(&tail)).await;
     line.stop().await;
 }
 

@@ -56,6 +56,24 @@ fn the_last_tenth_is_kept_for_grants_and_alarms() {
 }
 
 #[test]
+fn what_an_earlier_run_left_behind_is_urgent_and_what_central_holds_is_not() {
+    let fixture = Fixture::new();
+    let mut store = fixture.enrolled(JournalLimits::STANDARD);
+    store.commit(&commit(vec![alarm(), denial(1)])).unwrap();
+    drop(store);
+    let mut store = Store::open(&fixture.places).unwrap();
+    let committed = store.commit(&commit(vec![denial(2)])).unwrap();
+    assert_eq!(committed.tail.urgent_to, 2);
+    store
+        .acknowledge(&acknowledgement(&store, 3, T0), STAMP)
+        .unwrap();
+    drop(store);
+    let mut store = Store::open(&fixture.places).unwrap();
+    let committed = store.commit(&commit(vec![denial(3)])).unwrap();
+    assert_eq!(committed.tail.urgent_to, 0);
+}
+
+#[test]
 fn a_full_journal_denies_or_drops_the_oldest_as_the_policy_says() {
     let fixture = Fixture::new();
     let mut store = fixture.enrolled(SMALL);
