@@ -1,14 +1,15 @@
 //! Erasing a person: what says whose a record is goes, from what is held and from what gates send
 //! later. The chain holds the commitment and verifies without.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 use shared::{document::SignedKind as _, roster::Roster};
+use tokio_postgres::Row;
 
 use super::{Connection, journal_records::Facts};
 use crate::{
-    ids::{Kid, SchoolId, StudentId},
+    ids::{GateId, Kid, SchoolId, StudentId},
     instant::UtcInstant,
 };
 
@@ -92,9 +93,10 @@ async fn erased_passes(
     let (kids, serials): (Vec<_>, Vec<_>) = passes.iter().copied().unzip();
     let statement = connection
         .prepare_cached(
+            // One look-up for each: a join may read all students to find the few that are erased.
             "SELECT kid, serial FROM unnest($1::bytea[], $2::integer[]) AS named (kid, serial) \
-                 JOIN passes USING (kid, serial) JOIN students USING (student_id) \
-             WHERE deleted_at IS NOT NULL",
+             WHERE (SELECT deleted_at IS NOT NULL FROM passes JOIN students USING (student_id) \
+                 WHERE passes.kid = named.kid AND passes.serial = named.serial)",
         )
         .await
         .context("cannot ask for passes of erased persons")?;
@@ -178,12 +180,7 @@ async fn erase_records(
     school_id: SchoolId,
     student_id: StudentId,
 ) -> anyhow::Result<()> {
-    let marks = connection
-        .query(
-            "SELECT gate_id, journal_epoch, journal_seq FROM gates WHERE school_id = $1",
-            &[&school_id],
-        )
-        .await?;
+    let before = marks(connection, school_id).await?;
     // Apart, so that each finds its index.
     for whose in [BY_PASS, BY_HOLDER] {
         let sql = format!("{FORGET_PERSON} WHERE {whose}");
@@ -195,20 +192,35 @@ async fn erase_records(
             &[&school_id],
         )
         .await?;
-    let gates: Vec<uuid::Uuid> = marks.iter().map(|row| row.get(0)).collect();
-    let epochs: Vec<i32> = marks.iter().map(|row| row.get(1)).collect();
-    let seqs: Vec<i64> = marks.iter().map(|row| row.get(2)).collect();
+    // Gate by gate, so that each finds the end of its journal and nothing before it is read.
     let sql = format!(
-        "{FORGET_PERSON} FROM gates \
-            LEFT JOIN unnest($3::uuid[], $4::integer[], $5::bigint[]) AS mark (gate_id, epoch, seq) USING (gate_id) \
-         WHERE gates.school_id = $2 AND record.gate_id = gates.gate_id \
-            AND (record.journal_epoch, record.seq) > (COALESCE(mark.epoch, 0), COALESCE(mark.seq, 0)) \
+        "{FORGET_PERSON} WHERE record.gate_id = $2 AND (record.journal_epoch, record.seq) > ($3, $4) \
             AND ({BY_PASS} OR {BY_HOLDER})"
     );
-    connection
-        .execute(&sql, &[&student_id, &school_id, &gates, &epochs, &seqs])
-        .await?;
+    for (gate_id, mark) in marks(connection, school_id).await? {
+        let (epoch, seq) = before.get(&gate_id).copied().unwrap_or_default();
+        if mark != (epoch, seq) {
+            connection
+                .execute(&sql, &[&student_id, &gate_id, &epoch, &seq])
+                .await?;
+        }
+    }
     Ok(())
+}
+
+/// How far the journal of each gate of the school has arrived: epoch and number.
+async fn marks(
+    connection: &Connection,
+    school_id: SchoolId,
+) -> anyhow::Result<BTreeMap<GateId, (i32, i64)>> {
+    let rows = connection
+        .query(
+            "SELECT gate_id, journal_epoch, journal_seq FROM gates WHERE school_id = $1",
+            &[&school_id],
+        )
+        .await?;
+    let mark = |row: &Row| (row.get(0), (row.get(1), row.get(2)));
+    Ok(rows.iter().map(mark).collect())
 }
 
 #[cfg(test)]
@@ -225,7 +237,6 @@ mod tests {
     use super::*;
     use crate::{
         db::{self, students},
-        ids::GateId,
         testing::{self, Site, TestCentral, TestGate},
     };
 
