@@ -7,7 +7,7 @@ use gate_core::{
     action::StoredKind,
     gate::{Gate, Identity, Loaded},
 };
-use shared::{gate_api::DocumentName, heads::Newest, keys::sha256};
+use shared::{gate_api::DocumentName, heads::Newest, ids::AccessPointId, keys::sha256};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     door_io::{COMMANDS_WAITING_MAX, DoorIo, INPUTS_WAITING_MAX},
     event_loop::{EventLoop, Inputs, Outputs, Start, SyncControls},
     panel::{self, SignIns},
-    reader::{FRAMES_WAITING_MAX, FrameRead, Reader, ReaderEnd, ReaderState},
+    reader::{FRAMES_WAITING_MAX, FrameRead, Pulse, Reader, ReaderEnd, ReaderState},
     store::{LoadedState, Store, problem::StoreProblem, thread::StoreThread},
     sync::{
         self, FIRST_INTERVALS, LoopHandle, Sync,
@@ -37,6 +37,16 @@ pub const AGENT_VERSION: &str = env!("CARGO_PKG_VERSION");
 pub struct Agent {
     event_loop: EventLoop,
     stop: watch::Sender<bool>,
+    pulses: Vec<ReaderPulse>,
+}
+
+/// The pulse of the reader at an access point: whoever feeds the watchdog asks it.
+#[derive(Clone, Debug)]
+pub struct ReaderPulse {
+    /// Where the reader stands.
+    pub access_point: AccessPointId,
+    /// When it last made a step, and what became of its frames.
+    pub pulse: Arc<Pulse>,
 }
 
 /// What of a configuration one must be able to reach from outside while the agent runs.
@@ -108,7 +118,7 @@ impl Agent {
         };
 
         let (doors, sensors) = start_doors(&configuration.doors, &clock, &mut tasks);
-        let (frames, readers) =
+        let (frames, readers, pulses) =
             start_readers(&configuration.readers, &clock, &decoder, &mut tasks).await;
         let (panel_events, panels) = mpsc::channel(panel::REQUESTS_WAITING_MAX);
         let listener = panel::listen(&configuration.panel_socket)?;
@@ -142,7 +152,17 @@ impl Agent {
             },
             tasks,
         });
-        Ok(Self { event_loop, stop })
+        Ok(Self {
+            event_loop,
+            stop,
+            pulses,
+        })
+    }
+
+    /// Whether each reader moves; they keep moving as long as the agent runs.
+    #[must_use]
+    pub fn reader_pulses(&self) -> &[ReaderPulse] {
+        &self.pulses
     }
 
     /// By which the agent is asked to end.
@@ -218,6 +238,12 @@ fn start_doors(places: &[DoorPlace], clock: &GateClock, tasks: &mut Tasks) -> Do
     (doors, sensors)
 }
 
+type ReaderEnds = (
+    mpsc::Receiver<FrameRead>,
+    mpsc::Receiver<ReaderState>,
+    Vec<ReaderPulse>,
+);
+
 /// Returns once every reader reads or has failed to. One that fails is tried again and again, and
 /// the gate's other readers and doors go on meanwhile.
 async fn start_readers(
@@ -225,21 +251,27 @@ async fn start_readers(
     clock: &GateClock,
     decoder: &DecoderSettings,
     tasks: &mut Tasks,
-) -> (mpsc::Receiver<FrameRead>, mpsc::Receiver<ReaderState>) {
+) -> ReaderEnds {
     let (sender, frames) = mpsc::channel(FRAMES_WAITING_MAX);
     // Readers wait while the loop has not heard how they are.
     let (tell, states) = mpsc::channel(1);
-    let mut first_attempts = Vec::new();
+    let (mut first_attempts, mut pulses) = (Vec::new(), Vec::new());
     for ReaderPlace {
         access_point,
         source,
     } in places
     {
+        let pulse = Arc::new(Pulse::default());
+        pulses.push(ReaderPulse {
+            access_point: *access_point,
+            pulse: Arc::clone(&pulse),
+        });
         let reader = Reader {
             config: source.clone(),
             access_point: *access_point,
             clock: clock.machine(),
             decoder: decoder.clone(),
+            pulse,
         };
         let (ready, is_ready) = oneshot::channel();
         let (sender, tell) = (sender.clone(), tell.clone());
@@ -256,14 +288,13 @@ async fn start_readers(
         // A reader that has come to its end is past its first attempt as well.
         let _ = first_attempt.await;
     }
-    (frames, states)
+    (frames, states, pulses)
 }
 
 #[cfg(test)]
 mod tests {
     use std::{path::Path, time::Duration};
 
-    use shared::ids::AccessPointId;
     use tokio::{io::AsyncWriteExt as _, net::UnixStream, time::timeout};
 
     use super::*;
@@ -294,7 +325,7 @@ mod tests {
         let (broken, sound) = (folder.path().join("broken"), folder.path().join("sound"));
         std::fs::write(&broken, "in the way").unwrap();
         let mut tasks = Tasks::default();
-        let (mut frames, mut states) = start_readers(
+        let (mut frames, mut states, _) = start_readers(
             &[place(1, &broken), place(2, &sound)],
             &GateClock::new(ClockConfig::default()),
             &DecoderSettings::this_program(),

@@ -13,12 +13,7 @@ use std::{
 use serde::Deserialize;
 use shared::ids::{AccessPointId, DoorId};
 
-use crate::{
-    clock::ClockConfig,
-    door_io::DoorIoConfig,
-    reader::{PicturesConfig, ReaderConfig},
-    store::StorePlaces,
-};
+use crate::{clock::ClockConfig, door_io::DoorIoConfig, reader::ReaderConfig, store::StorePlaces};
 
 /// Where the configuration lies when nothing else is said.
 pub const DEFAULT_PATH: &str = "/etc/portcullis/gate.toml";
@@ -138,7 +133,7 @@ impl AgentConfiguration {
             .map_or_else(|| state.join("keys"), |keys| folder.join(keys));
         let readers = file.readers.into_iter().map(|table| ReaderPlace {
             access_point: AccessPointId(table.access_point),
-            source: beside(table.source, folder),
+            source: table.source.beside(folder),
         });
         let doors = file.doors.into_iter().map(|table| DoorPlace {
             door: DoorId(table.door),
@@ -160,26 +155,6 @@ impl AgentConfiguration {
         };
         check::check(&configuration, path)?;
         Ok(configuration)
-    }
-}
-
-fn beside(source: ReaderConfig, folder: &Path) -> ReaderConfig {
-    match source {
-        ReaderConfig::Pictures(PicturesConfig::Folder {
-            folder: pictures,
-            existing,
-        }) => ReaderConfig::Pictures(PicturesConfig::Folder {
-            folder: folder.join(pictures),
-            existing,
-        }),
-        ReaderConfig::Pictures(PicturesConfig::Files { files }) => {
-            let files = files.iter().map(|file| folder.join(file)).collect();
-            ReaderConfig::Pictures(PicturesConfig::Files { files })
-        }
-        ReaderConfig::Texts(mut texts) => {
-            texts.socket = folder.join(texts.socket);
-            ReaderConfig::Texts(texts)
-        }
     }
 }
 

@@ -1,16 +1,28 @@
 //! A reader stands at one access point and takes passes in. Each kind gives the same thing: frames
 //! that have been read, with the texts of their codes.
 
+mod camera;
+mod command;
+mod config;
+mod device;
 mod keeping;
+mod live;
+mod luma;
 mod pictures;
+mod pulse;
+mod scanner;
 mod texts;
 
+pub use config::{
+    CameraConfig, CameraFormat, CameraName, CommandConfig, ExistingPictures, Exposure, Focus,
+    KeyboardConfig, PicturesConfig, RATE_DEFAULT, ReaderConfig, SerialConfig, TextsConfig,
+};
 pub use keeping::ReaderState;
+pub use pulse::{BEATS_WITHIN_MS, FrameCounts, Pulse};
 
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use gate_core::input::{PresentationEnd, TextsRead};
-use serde::Deserialize;
 use shared::ids::AccessPointId;
 use shared::time::Uptime;
 use tokio::sync::{mpsc, oneshot};
@@ -23,79 +35,6 @@ use crate::decoder::{DecodeError, DecoderSettings, PictureFileError};
 /// A reader of pictures or texts waits when it is full. A live reader must drop its frame instead
 /// ([`mpsc::Sender::try_send`]) and take a newer one.
 pub const FRAMES_WAITING_MAX: usize = 8;
-
-/// Where a reader takes its frames from.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum ReaderConfig {
-    /// Picture files in the place of a camera.
-    Pictures(PicturesConfig),
-    /// Texts in the place of pictures, from a socket: for tests.
-    Texts(TextsConfig),
-}
-
-/// Pictures from a folder as they appear, or from a list, once.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "PicturesFields")]
-pub enum PicturesConfig {
-    /// Every picture that appears in a folder, in the order of the names.
-    Folder {
-        /// The folder. It is never changed.
-        folder: PathBuf,
-        /// What to do with the pictures that are there at the start.
-        existing: ExistingPictures,
-    },
-    /// These files in this order, once.
-    Files {
-        /// The files.
-        files: Vec<PathBuf>,
-    },
-}
-
-/// What a folder's reader does with the pictures that are there at the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ExistingPictures {
-    /// They were read before: a restart reads nobody in twice.
-    #[default]
-    Skip,
-    /// They are read like those that come later.
-    Read,
-}
-
-/// Texts from a Unix socket, one a line.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TextsConfig {
-    /// Path of the socket; only the gate's own user may connect.
-    pub socket: PathBuf,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PicturesFields {
-    folder: Option<PathBuf>,
-    existing: Option<ExistingPictures>,
-    files: Option<Vec<PathBuf>>,
-}
-
-impl TryFrom<PicturesFields> for PicturesConfig {
-    type Error = &'static str;
-
-    fn try_from(fields: PicturesFields) -> Result<Self, Self::Error> {
-        match (fields.folder, fields.files, fields.existing) {
-            (Some(folder), None, existing) => Ok(Self::Folder {
-                folder,
-                existing: existing.unwrap_or_default(),
-            }),
-            (None, Some(files), None) if !files.is_empty() => Ok(Self::Files { files }),
-            (None, Some(_), None) => Err("`files` must name at least one picture"),
-            (None, Some(_), Some(_)) => Err("`existing` belongs to `folder`, not to `files`"),
-            (Some(_), Some(_), _) => Err("pictures come from `folder` or from `files`, not both"),
-            (None, None, _) => Err("pictures need `folder = \"…\"` or `files = [\"…\"]`"),
-        }
-    }
-}
 
 /// A frame after the decoder has looked at it. [`TextsRead`] is what the core wants of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,6 +127,8 @@ pub struct Reader {
     pub clock: Clock,
     /// How its decoder is started.
     pub decoder: DecoderSettings,
+    /// Where it shows that it lives.
+    pub pulse: Arc<Pulse>,
 }
 
 impl Reader {
@@ -195,7 +136,7 @@ impl Reader {
     /// any more; [`Self::keep_reading`] begins anew then.
     ///
     /// # Errors
-    /// When the decoder cannot be started, the folder cannot be listed, or the socket cannot be used.
+    /// When the decoder cannot be started, the source cannot be had, or it ends.
     pub async fn run(self, frames: mpsc::Sender<FrameRead>) -> anyhow::Result<ReaderEnd> {
         self.run_and_tell(frames, oneshot::channel().0).await
     }
@@ -210,79 +151,16 @@ impl Reader {
         ready: oneshot::Sender<()>,
     ) -> anyhow::Result<ReaderEnd> {
         match &self.config {
+            ReaderConfig::Camera(config) => camera::run(&self, config, &frames, ready).await,
+            ReaderConfig::Serial(config) => {
+                scanner::run_serial(&self, config, &frames, ready).await
+            }
+            ReaderConfig::Keyboard(config) => {
+                scanner::run_keyboard(&self, config, &frames, ready).await
+            }
+            ReaderConfig::Command(config) => command::run(&self, config, &frames, ready).await,
             ReaderConfig::Pictures(config) => pictures::run(&self, config, &frames, ready).await,
             ReaderConfig::Texts(config) => texts::run(&self, config, &frames, ready).await,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn config(text: &str) -> Result<ReaderConfig, String> {
-        #[derive(Deserialize)]
-        struct Outer {
-            reader: ReaderConfig,
-        }
-        toml::from_str::<Outer>(text)
-            .map(|outer| outer.reader)
-            .map_err(|error| error.message().to_owned())
-    }
-
-    #[test]
-    fn a_reader_is_one_of_three() {
-        assert_eq!(
-            config("reader.pictures.folder = '/in'").unwrap(),
-            ReaderConfig::Pictures(PicturesConfig::Folder {
-                folder: PathBuf::from("/in"),
-                existing: ExistingPictures::Skip,
-            })
-        );
-        assert_eq!(
-            config("[reader.pictures]\nfolder = '/in'\nexisting = 'read'").unwrap(),
-            ReaderConfig::Pictures(PicturesConfig::Folder {
-                folder: PathBuf::from("/in"),
-                existing: ExistingPictures::Read,
-            })
-        );
-        assert_eq!(
-            config("reader.pictures.files = ['a.png', 'b.png']").unwrap(),
-            ReaderConfig::Pictures(PicturesConfig::Files {
-                files: vec![PathBuf::from("a.png"), PathBuf::from("b.png")],
-            })
-        );
-        assert_eq!(
-            config("reader.texts.socket = '/run/texts'").unwrap(),
-            ReaderConfig::Texts(TextsConfig {
-                socket: PathBuf::from("/run/texts"),
-            })
-        );
-    }
-
-    #[test]
-    fn wrong_readers_are_refused_with_the_reason() {
-        for (text, reason) in [
-            (
-                "reader.pictures.folder = '/in'\nreader.pictures.files = ['a']",
-                "not both",
-            ),
-            ("[reader.pictures]", "pictures need"),
-            ("reader.pictures.files = []", "at least one"),
-            (
-                "reader.pictures.files = ['a']\nreader.pictures.existing = 'read'",
-                "belongs to",
-            ),
-            ("reader.pictures.folders = '/in'", "unknown field"),
-            (
-                "reader.texts.socket = '/run/texts'\nreader.texts.mode = 3",
-                "unknown field",
-            ),
-            ("reader.texts = {}", "missing field"),
-            ("reader.camera.path = '/dev/video0'", "unknown variant"),
-        ] {
-            let error = config(text).unwrap_err();
-            assert!(error.contains(reason), "{text}: {error}");
         }
     }
 }

@@ -11,6 +11,7 @@ mod drawing;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gate_agent::clock::Clock;
@@ -36,6 +37,7 @@ fn start(config: PicturesConfig) -> (Running, mpsc::Receiver<FrameRead>) {
         access_point: AccessPointId(3),
         clock: Clock::system(),
         decoder: DecoderSettings::program(PathBuf::from(env!("CARGO_BIN_EXE_gate-agent"))),
+        pulse: Arc::default(),
     };
     (tokio::spawn(reader.run(sender)), receiver)
 }
@@ -252,6 +254,7 @@ async fn a_folder_that_comes_back_is_read_again_and_old_pictures_are_not() {
         access_point: AccessPointId(3),
         clock: Clock::system(),
         decoder: DecoderSettings::program(PathBuf::from(env!("CARGO_BIN_EXE_gate-agent"))),
+        pulse: Arc::default(),
     };
     let reading = tokio::spawn(reader.keep_reading(sender, tell, oneshot::channel().0));
     assert_eq!(next(&mut frames).await.source.as_deref(), Some("1.png"));

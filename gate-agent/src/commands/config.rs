@@ -3,12 +3,7 @@
 use std::process::ExitCode;
 
 use super::{ConfigurationChoice, answer_is_no};
-use crate::{
-    clock::ClockConfig,
-    configuration::AgentConfiguration,
-    door_io::DoorIoConfig,
-    reader::{PicturesConfig, ReaderConfig},
-};
+use crate::{clock::ClockConfig, configuration::AgentConfiguration, door_io::DoorIoConfig};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,18 +64,10 @@ fn describe(configuration: &AgentConfiguration) -> String {
         }
     }
     for place in &configuration.readers {
-        let source = match &place.source {
-            ReaderConfig::Pictures(PicturesConfig::Folder { folder, .. }) => {
-                format!("pictures in {}", folder.display())
-            }
-            ReaderConfig::Pictures(PicturesConfig::Files { files }) => {
-                format!("{} pictures", files.len())
-            }
-            ReaderConfig::Texts(texts) => format!("texts from {}", texts.socket.display()),
-        };
         lines.push(format!(
-            "reader        access point {}: {source}",
-            place.access_point
+            "reader        access point {}: {}",
+            place.access_point,
+            place.source.describe()
         ));
     }
     for place in &configuration.doors {

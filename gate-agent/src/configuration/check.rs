@@ -77,6 +77,17 @@ fn first_contradiction(configuration: &AgentConfiguration) -> Option<String> {
             ));
         }
     }
+    let mut devices = BTreeSet::new();
+    for device in configuration
+        .readers
+        .iter()
+        .filter_map(|it| it.source.device())
+    {
+        if !devices.insert(device.clone()) {
+            let device = device.display();
+            return Some(format!("two readers use {device}: keep one [[readers]]"));
+        }
+    }
     let sync = configuration.sync;
     if sync.retry_first_ms == 0 {
         return Some("sync.retry_first_ms must be at least 1".into());
@@ -97,7 +108,11 @@ fn contradiction_of_sockets(configuration: &AgentConfiguration) -> Option<String
         .iter()
         .filter_map(|place| match &place.source {
             ReaderConfig::Texts(texts) => Some(&texts.socket),
-            ReaderConfig::Pictures(_) => None,
+            ReaderConfig::Camera(_)
+            | ReaderConfig::Command(_)
+            | ReaderConfig::Serial(_)
+            | ReaderConfig::Keyboard(_)
+            | ReaderConfig::Pictures(_) => None,
         });
     let controls = configuration
         .doors

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use shared::ids::AccessPointId;
+use shared::{ids::AccessPointId, time::Uptime};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{ExistingPictures, FrameRead, PicturesConfig, Reader, ReaderConfig, ReaderEnd};
@@ -12,8 +12,14 @@ use super::{ExistingPictures, FrameRead, PicturesConfig, Reader, ReaderConfig, R
 const PAUSE_FIRST_MS: u64 = 500;
 /// The longest pause, in ms.
 const PAUSE_MOST_MS: u64 = 30_000;
+/// The longest pause of what somebody may be plugging in again while people wait, in ms.
+const PAUSE_MOST_PLUGGED_MS: u64 = 4_000;
 /// A reader that read for so long, in ms, is a sound one: its next failure is the first again.
 const SOUND_AFTER_MS: u64 = 60_000;
+
+/// A failing reader says another reason no sooner than after so long, in ms: what a command says
+/// last may differ each time, and each is a record.
+const RETELL_AFTER_MS: u64 = 60_000;
 
 /// How a reader is from now on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +41,7 @@ impl Reader {
     ) -> ReaderEnd {
         let mut tried = Some(tried);
         let mut pause_ms = PAUSE_FIRST_MS;
-        let mut is_failing = false;
+        let mut fault: Option<Fault> = None;
         loop {
             let (ready, is_ready) = oneshot::channel();
             let reading = self.clone().run_and_tell(frames.clone(), ready);
@@ -45,10 +51,13 @@ impl Reader {
                     return std::future::pending().await;
                 }
                 reads_since = Some(self.clock.uptime());
-                if std::mem::take(&mut is_failing) {
+                say(&mut tried);
+                if fault.is_some() {
+                    // What comes and goes, as at a loose plug, has not come back.
+                    tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+                    fault = None;
                     self.tell(&states, None).await;
                 }
-                say(&mut tried);
                 std::future::pending().await
             };
             let ended = tokio::select! {
@@ -66,20 +75,46 @@ impl Reader {
                     pause_ms = PAUSE_FIRST_MS;
                 }
             }
-            is_failing = true;
-            tracing::error!(
-                access_point.id = self.access_point.0,
-                "the reader at access point {} failed, and begins anew in {pause_ms} ms: {error:#}",
-                self.access_point
-            );
+            self.failed(&mut fault, format!("{error:#}"), &states).await;
             say(&mut tried);
-            self.tell(&states, Some(format!("{error:#}"))).await;
+            let pause = tokio::time::sleep(Duration::from_millis(pause_ms));
             tokio::select! {
-                () = tokio::time::sleep(Duration::from_millis(pause_ms)) => {}
+                () = self.pulse.while_waiting(self.clock, pause) => {}
                 () = frames.closed() => return ReaderEnd::ReceiverGone,
             }
-            pause_ms = (2 * pause_ms).min(PAUSE_MOST_MS);
+            pause_ms = (2 * pause_ms).min(self.config.pause_most_ms());
         }
+    }
+
+    /// Says that it fails, unless that is known.
+    async fn failed(
+        &self,
+        fault: &mut Option<Fault>,
+        problem: String,
+        states: &mpsc::Sender<ReaderState>,
+    ) {
+        let now = self.clock.uptime();
+        let is_known = fault.as_ref().is_some_and(|fault| {
+            fault.problem == problem || now.since_ms(fault.told_at) < RETELL_AFTER_MS
+        });
+        if is_known {
+            tracing::debug!(
+                access_point.id = self.access_point.0,
+                "the reader at access point {} still fails: {problem}",
+                self.access_point
+            );
+            return;
+        }
+        tracing::error!(
+            access_point.id = self.access_point.0,
+            "the reader at access point {} failed, and begins anew again and again: {problem}",
+            self.access_point
+        );
+        *fault = Some(Fault {
+            problem: problem.clone(),
+            told_at: now,
+        });
+        self.tell(states, Some(problem)).await;
     }
 
     /// Whoever listens may have gone; the frames' end says so.
@@ -90,6 +125,13 @@ impl Reader {
         };
         let _ = states.send(state).await;
     }
+}
+
+/// What was said of a reader that fails.
+#[derive(Debug)]
+struct Fault {
+    problem: String,
+    told_at: Uptime,
 }
 
 /// Nobody need wait for it.
@@ -108,7 +150,21 @@ impl ReaderConfig {
                     existing: ExistingPictures::Skip,
                 })
             }
-            Self::Pictures(PicturesConfig::Files { .. }) | Self::Texts(_) => self.clone(),
+            Self::Pictures(PicturesConfig::Files { .. })
+            | Self::Camera(_)
+            | Self::Command(_)
+            | Self::Serial(_)
+            | Self::Keyboard(_)
+            | Self::Texts(_) => self.clone(),
+        }
+    }
+
+    fn pause_most_ms(&self) -> u64 {
+        match self {
+            Self::Camera(_) | Self::Command(_) | Self::Serial(_) | Self::Keyboard(_) => {
+                PAUSE_MOST_PLUGGED_MS
+            }
+            Self::Pictures(_) | Self::Texts(_) => PAUSE_MOST_MS,
         }
     }
 }

@@ -71,6 +71,7 @@ impl Desk<'_> {
                     return Ok(ReaderEnd::ReceiverGone);
                 }
             }
+            self.reader.pulse.beat(self.reader.clock);
             tokio::select! {
                 () = tokio::time::sleep(folder::LOOK_EVERY) => {}
                 () = self.frames.closed() => return Ok(ReaderEnd::ReceiverGone),
@@ -80,6 +81,7 @@ impl Desk<'_> {
 
     async fn read_file(&mut self, file: &Path) -> Receiver {
         let taken_at = self.reader.clock.uptime();
+        self.reader.pulse.beat(self.reader.clock);
         let result = self.decode_file(file).await;
         let decode_ms = match &result {
             Ok((_, decode_ms)) => *decode_ms,

@@ -38,12 +38,12 @@ pub(super) async fn run(
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     loop {
-        let place = Arc::clone(&places)
-            .acquire_owned()
-            .await
-            .context("the places are never closed")?;
+        let place = Arc::clone(&places).acquire_owned();
+        let place = reader.pulse.while_waiting(reader.clock, place).await;
+        let place = place.context("the places are never closed")?;
+        let accept = reader.pulse.while_waiting(reader.clock, listener.accept());
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = accept => accepted,
             () = frames.closed() => return Ok(ReaderEnd::ReceiverGone),
         };
         let (stream, _) =

@@ -21,6 +21,7 @@ fn start(socket: &Path) -> (Running, mpsc::Receiver<FrameRead>) {
         access_point: AccessPointId(7),
         clock: Clock::system(),
         decoder: DecoderSettings::this_program(),
+        pulse: Arc::default(),
     };
     (tokio::spawn(reader.run(sender)), receiver)
 }

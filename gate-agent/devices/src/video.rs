@@ -1,0 +1,539 @@
+//! Cameras by Video4Linux: what one offers, setting it, and its newest picture. Which of the offers
+//! is taken is the caller's business.
+
+pub(crate) mod wire;
+
+use std::{
+    fmt,
+    fs::{File, OpenOptions},
+    io,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::fs::OpenOptionsExt as _,
+    },
+    path::Path,
+    time::Duration,
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::OFlags,
+    io::Errno,
+};
+
+use crate::{
+    input::text_of,
+    kernel::{Mapping, set_int, update},
+};
+use wire::{
+    Buffer, BuffersWanted, CAPTURE, Capability, Control, ControlQuery, DISCRETE, Format,
+    FormatOffer, Fraction, IntervalOffer, MEMORY_MMAP, SizeOffer, StreamParameters,
+};
+
+/// Most formats, sizes of one, and rates of one that are listened to: what cameras have, several
+/// times over. A device that goes on for ever is not believed.
+const OFFERS_MAX: u32 = 64;
+
+/// A format of pixels, by its four letters.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FourCc(pub u32);
+
+impl FourCc {
+    /// Of its letters.
+    #[must_use]
+    pub const fn of(letters: &[u8; 4]) -> Self {
+        Self(u32::from_le_bytes(*letters))
+    }
+}
+
+impl fmt::Display for FourCc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in self.0.to_le_bytes() {
+            write!(f, "{}", (byte & 0x7f).escape_ascii())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for FourCc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FourCc({self})")
+    }
+}
+
+/// What a device is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// What it calls itself.
+    pub card: String,
+    /// The kernel's driver.
+    pub driver: String,
+    /// How it gives pictures.
+    pub capture: Capture,
+}
+
+/// How a device gives pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capture {
+    /// In one piece of memory, as this crate takes them.
+    Streams,
+    /// In several pieces, as raw sensors and image processors of boards do.
+    SeveralPlanes,
+    /// Not at all: metadata, an output, a radio.
+    None,
+}
+
+/// Sizes of a format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sizes {
+    /// One.
+    One {
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+    },
+    /// Any between two, in steps.
+    Between {
+        /// Narrowest, widest, step, in pixels.
+        width: [u32; 3],
+        /// Lowest, highest, step, in pixels.
+        height: [u32; 3],
+    },
+}
+
+/// Time between two pictures: a fraction of seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interval {
+    /// Above the line.
+    pub numerator: u32,
+    /// Below the line.
+    pub denominator: u32,
+}
+
+/// What a device was set to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// The format, which need not be the wanted one.
+    pub format: FourCc,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// Bytes from one row to the next; zero for compressed pictures.
+    pub stride: u32,
+}
+
+/// What a control can be set to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControlRange {
+    /// Least.
+    pub minimum: i32,
+    /// Most.
+    pub maximum: i32,
+    /// From one value to the next.
+    pub step: i32,
+    /// What the device begins with.
+    pub default: i32,
+    /// Whether it may be set now.
+    pub state: ControlState,
+}
+
+/// Whether a control may be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ControlState {
+    /// It may.
+    Free,
+    /// Another control rules over it, such as the automatic of the same.
+    Ruled,
+    /// It never may.
+    ReadOnly,
+}
+
+/// A video device.
+#[derive(Debug)]
+pub struct Camera {
+    file: File,
+}
+
+impl Camera {
+    /// Opens a device. Nothing is set and nobody else is disturbed yet.
+    ///
+    /// # Errors
+    /// The system's: no such device, no permission.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .open(path)?;
+        Ok(Self { file })
+    }
+
+    /// What it is.
+    ///
+    /// # Errors
+    /// `ENOTTY` when it is no video device at all.
+    pub fn identity(&self) -> io::Result<Identity> {
+        let mut answer = Capability::default();
+        update::<{ wire::QUERYCAP }, _>(&self.file, &mut answer)?;
+        Ok(identity_of(&answer))
+    }
+
+    /// The formats that it has.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn formats(&self) -> io::Result<Vec<FourCc>> {
+        collect(|index| {
+            let mut offer = FormatOffer {
+                index,
+                kind: CAPTURE,
+                ..FormatOffer::default()
+            };
+            update::<{ wire::ENUM_FMT }, _>(&self.file, &mut offer)?;
+            Ok(FourCc(offer.pixel_format))
+        })
+    }
+
+    /// The sizes of a format; none when the device does not say.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn sizes(&self, format: FourCc) -> io::Result<Vec<Sizes>> {
+        collect(|index| {
+            let mut offer = SizeOffer {
+                index,
+                pixel_format: format.0,
+                ..SizeOffer::default()
+            };
+            update::<{ wire::ENUM_FRAMESIZES }, _>(&self.file, &mut offer)?;
+            Ok(sizes_of(&offer))
+        })
+    }
+
+    /// The intervals of a size: each that there is, or the shortest and the longest of a range;
+    /// none when the device does not say.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn intervals(&self, format: FourCc, width: u32, height: u32) -> io::Result<Vec<Interval>> {
+        let several = collect(|index| {
+            let mut offer = IntervalOffer {
+                index,
+                pixel_format: format.0,
+                width,
+                height,
+                ..IntervalOffer::default()
+            };
+            update::<{ wire::ENUM_FRAMEINTERVALS }, _>(&self.file, &mut offer)?;
+            Ok(intervals_of(&offer))
+        })?;
+        Ok(several.into_iter().flatten().collect())
+    }
+
+    /// Sets format and size; the device takes what is nearest, and says what that is.
+    ///
+    /// # Errors
+    /// `EBUSY` when another program takes its pictures.
+    pub fn set_layout(&self, format: FourCc, width: u32, height: u32) -> io::Result<Layout> {
+        let mut setting = Format::wanted(format.0, width, height);
+        update::<{ wire::S_FMT }, _>(&self.file, &mut setting)?;
+        Ok(Layout {
+            format: FourCc(setting.pixel_format),
+            width: setting.width,
+            height: setting.height,
+            stride: setting.bytes_per_line,
+        })
+    }
+
+    /// Sets the interval; the device takes what is nearest. `None` when it cannot be set.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_interval(&self, interval: Interval) -> io::Result<Option<Interval>> {
+        let mut setting = StreamParameters::with_interval(Fraction {
+            numerator: interval.numerator,
+            denominator: interval.denominator,
+        });
+        match update::<{ wire::S_PARM }, _>(&self.file, &mut setting) {
+            Ok(()) if setting.capability & wire::CAP_TIMEPERFRAME != 0 => Ok(Some(Interval {
+                numerator: setting.interval.numerator,
+                denominator: setting.interval.denominator,
+            })),
+            Ok(()) => Ok(None),
+            Err(error) if is_not_offered(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a control can be set to; `None` when the device does not have it.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn control(&self, id: u32) -> io::Result<Option<ControlRange>> {
+        let mut query = ControlQuery {
+            id,
+            ..ControlQuery::default()
+        };
+        match update::<{ wire::QUERYCTRL }, _>(&self.file, &mut query) {
+            Ok(()) => Ok(range_of(&query)),
+            Err(error) if is_not_offered(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The value of a control.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn value(&self, id: u32) -> io::Result<i32> {
+        let mut control = Control { id, value: 0 };
+        update::<{ wire::G_CTRL }, _>(&self.file, &mut control)?;
+        Ok(control.value)
+    }
+
+    /// Sets a control.
+    ///
+    /// # Errors
+    /// The system's: `ERANGE` or `EINVAL` beyond its range, `EBUSY` while another rules over it.
+    pub fn set_control(&self, id: u32, value: i32) -> io::Result<()> {
+        let mut control = Control { id, value };
+        update::<{ wire::S_CTRL }, _>(&self.file, &mut control)
+    }
+
+    /// Starts the stream with so many buffers, or as many as the device wants.
+    ///
+    /// # Errors
+    /// `EBUSY` when another program takes its pictures; the system's.
+    pub fn start(self, buffers: u32) -> io::Result<Stream> {
+        let mut wanted = BuffersWanted {
+            count: buffers,
+            kind: CAPTURE,
+            memory: MEMORY_MMAP,
+            ..BuffersWanted::default()
+        };
+        update::<{ wire::REQBUFS }, _>(&self.file, &mut wanted)?;
+        if wanted.count == 0 {
+            return Err(io::Error::other("the device gives no buffers"));
+        }
+        let mut stream = Stream {
+            mappings: Vec::new(),
+            camera: self,
+        };
+        for index in 0..wanted.count.min(OFFERS_MAX) {
+            let mut buffer = Buffer::number(index);
+            update::<{ wire::QUERYBUF }, _>(&stream.camera.file, &mut buffer)?;
+            // The kernel's offset is 32 bits; the union's other half is not its.
+            let offset = buffer.offset & u64::from(u32::MAX);
+            let length = buffer.length as usize;
+            let mapping = Mapping::new(stream.camera.file.as_fd(), length, offset)?;
+            stream.mappings.push(mapping);
+            stream.give_back(index)?;
+        }
+        set_int::<{ wire::STREAMON }>(&stream.camera.file, CAPTURE.cast_signed())?;
+        Ok(stream)
+    }
+}
+
+/// A camera that takes pictures. Stops when dropped.
+#[derive(Debug)]
+pub struct Stream {
+    /// Unmapped before the device is closed.
+    mappings: Vec<Mapping>,
+    camera: Camera,
+}
+
+/// What came of a look for pictures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Looked<R> {
+    /// What became of the newest picture; `None` when there is none yet.
+    pub newest: Option<R>,
+    /// Older pictures that nobody looked at.
+    pub passed_over: u64,
+    /// Pictures that the device itself calls damaged.
+    pub damaged: u64,
+}
+
+impl Stream {
+    /// Waits until there is a picture, or the time is up.
+    ///
+    /// # Errors
+    /// `ENODEV` when the device is gone, `EIO` when it has stopped; the system's.
+    pub fn wait(&self, longest: Duration) -> io::Result<()> {
+        let mut devices = [PollFd::new(&self.camera.file, PollFlags::IN)];
+        let longest = Timespec::try_from(longest).map_err(io::Error::other)?;
+        match poll(&mut devices, Some(&longest)) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let came = devices[0].revents();
+        if came.contains(PollFlags::HUP) {
+            Err(Errno::NODEV.into())
+        } else if came.contains(PollFlags::ERR) && !came.contains(PollFlags::IN) {
+            Err(Errno::IO.into())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Hands the newest picture to `look`, with its bytes as the device wrote them, and gives
+    /// every buffer back.
+    ///
+    /// # Errors
+    /// `ENODEV` when the device is gone; the system's.
+    pub fn look<R>(&self, look: impl FnOnce(&[u8]) -> R) -> io::Result<Looked<R>> {
+        let mut looked = Looked {
+            newest: None,
+            passed_over: 0,
+            damaged: 0,
+        };
+        let mut newest: Option<Buffer> = None;
+        // No more than there are: a device that is faster than this loop must not keep it.
+        for _ in 0..self.mappings.len() {
+            let Some(buffer) = self.take()? else { break };
+            if buffer.flags & wire::BUF_FLAG_ERROR != 0 {
+                looked.damaged += 1;
+                self.give_back(buffer.index)?;
+                continue;
+            }
+            if let Some(older) = newest.replace(buffer) {
+                looked.passed_over += 1;
+                self.give_back(older.index)?;
+            }
+        }
+        let Some(buffer) = newest else {
+            return Ok(looked);
+        };
+        let mapping = self.mapping(buffer.index)?;
+        let used = (buffer.bytes_used as usize).min(mapping.bytes().len());
+        looked.newest = Some(look(&mapping.bytes()[..used]));
+        self.give_back(buffer.index)?;
+        Ok(looked)
+    }
+
+    fn mapping(&self, index: u32) -> io::Result<&Mapping> {
+        self.mappings
+            .get(index as usize)
+            .ok_or_else(|| io::Error::other("the device filled a buffer that it does not have"))
+    }
+
+    fn take(&self) -> io::Result<Option<Buffer>> {
+        let mut buffer = Buffer::number(0);
+        match update::<{ wire::DQBUF }, _>(&self.camera.file, &mut buffer) {
+            Ok(()) => Ok(Some(buffer)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn give_back(&self, index: u32) -> io::Result<()> {
+        update::<{ wire::QBUF }, _>(&self.camera.file, &mut Buffer::number(index))
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.camera.file.as_fd()
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // A device that is gone has stopped by itself.
+        let _ = set_int::<{ wire::STREAMOFF }>(&self.camera.file, CAPTURE.cast_signed());
+    }
+}
+
+/// Asks by number until the device says that there are no more. One that does not know the
+/// question offers nothing.
+fn collect<T>(mut ask: impl FnMut(u32) -> io::Result<T>) -> io::Result<Vec<T>> {
+    let mut all = Vec::new();
+    for index in 0..OFFERS_MAX {
+        match ask(index) {
+            Ok(one) => all.push(one),
+            Err(error) if is_not_offered(&error) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(all)
+}
+
+/// `EINVAL` ends a list and denies a control; `ENOTTY` says that the driver has no such call.
+fn is_not_offered(error: &io::Error) -> bool {
+    [Errno::INVAL, Errno::NOTTY]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+fn identity_of(answer: &Capability) -> Identity {
+    // Old drivers speak for the whole hardware, newer ones for this node too.
+    let caps = if answer.capabilities & wire::CAP_DEVICE_CAPS != 0 {
+        answer.device_caps
+    } else {
+        answer.capabilities
+    };
+    let capture = if caps & wire::CAP_STREAMING == 0 {
+        Capture::None
+    } else if caps & wire::CAP_VIDEO_CAPTURE != 0 {
+        Capture::Streams
+    } else if caps & wire::CAP_VIDEO_CAPTURE_MPLANE != 0 {
+        Capture::SeveralPlanes
+    } else {
+        Capture::None
+    };
+    Identity {
+        card: text_of(&answer.card),
+        driver: text_of(&answer.driver),
+        capture,
+    }
+}
+
+fn sizes_of(offer: &SizeOffer) -> Sizes {
+    let [a, b, c, d, e, f] = offer.numbers;
+    if offer.kind == DISCRETE {
+        Sizes::One {
+            width: a,
+            height: b,
+        }
+    } else {
+        Sizes::Between {
+            width: [a, b, c],
+            height: [d, e, f],
+        }
+    }
+}
+
+fn intervals_of(offer: &IntervalOffer) -> Vec<Interval> {
+    let several = if offer.kind == DISCRETE { 1 } else { 2 };
+    let intervals = offer.intervals[..several].iter();
+    intervals
+        .map(|fraction| Interval {
+            numerator: fraction.numerator,
+            denominator: fraction.denominator,
+        })
+        .collect()
+}
+
+fn range_of(query: &ControlQuery) -> Option<ControlRange> {
+    if query.flags & wire::CTRL_FLAG_DISABLED != 0 {
+        return None;
+    }
+    let state = if query.flags & wire::CTRL_FLAG_READ_ONLY != 0 {
+        ControlState::ReadOnly
+    } else if query.flags & wire::CTRL_FLAG_INACTIVE != 0 {
+        ControlState::Ruled
+    } else {
+        ControlState::Free
+    };
+    Some(ControlRange {
+        minimum: query.minimum,
+        maximum: query.maximum,
+        step: query.step,
+        default: query.default,
+        state,
+    })
+}
+
+#[cfg(test)]
+mod tests;
