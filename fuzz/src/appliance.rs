@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use gate_agent::{
     decoder::{Effort, Frame, check_answer},
+    door_io::check_message,
     journal_file::{ExportReport, verify_export},
 };
 
@@ -14,6 +15,7 @@ pub(crate) const TARGETS: &[Target] = &[
     ("exported_journal", exported_journal),
     ("picture_file", picture_file),
     ("decoder_answer", decoder_answer),
+    ("door_message", door_message),
 ];
 
 /// An exported journal, under its own key.
@@ -48,4 +50,10 @@ fn decoder_answer(input: &[u8]) {
     if check_answer(input, Effort::Gate).is_ok() {
         assert_eq!(thorough, Ok(()), "a gate's limits are the lower ones");
     }
+}
+
+/// What a broken agent or door process could say to the other.
+fn door_message(input: &[u8]) {
+    // It asserts that each message has one spelling.
+    let _ = check_message(input);
 }

@@ -12,9 +12,11 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::{
     clock::GateClock,
-    configuration::{AgentConfiguration, DoorPlace, ReaderPlace},
+    configuration::{AgentConfiguration, ReaderPlace},
     decoder::DecoderSettings,
-    door_io::{COMMANDS_WAITING_MAX, DoorIo, INPUTS_WAITING_MAX},
+    door_io::{
+        COMMANDS_WAITING_MAX, DoorProcessStart, DoorReport, Doors, REPORTS_WAITING_MAX, TimedCommand,
+    },
     event_loop::{EventLoop, Inputs, Outputs, Start, SyncControls},
     panel::{self, SignIns},
     reader::{FRAMES_WAITING_MAX, FrameRead, Pulse, Reader, ReaderEnd, ReaderState},
@@ -31,6 +33,29 @@ use crate::{
 
 /// The version that records and heartbeats name.
 pub const AGENT_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// In the state folder: which process holds the doors' lines.
+const DOORS_HOLD_FILE: &str = "doors.hold";
+
+/// The processes that an agent starts.
+#[derive(Clone, Debug)]
+pub struct Children {
+    /// Those that read pictures.
+    pub decoder: DecoderSettings,
+    /// The one that holds the doors' lines.
+    pub doors: DoorProcessStart,
+}
+
+impl Children {
+    /// The program that is running.
+    #[must_use]
+    pub fn this_program() -> Self {
+        Self {
+            decoder: DecoderSettings::this_program(),
+            doors: DoorProcessStart::this_program(),
+        }
+    }
+}
 
 /// An agent that is about to run.
 #[derive(Debug)]
@@ -67,16 +92,16 @@ impl Agent {
     /// # Errors
     /// When the gate is not enrolled, or a part cannot be started; the message says what to do.
     pub async fn start(configuration: &AgentConfiguration) -> anyhow::Result<Self> {
-        Self::start_with(configuration, DecoderSettings::this_program()).await
+        Self::start_with(configuration, Children::this_program()).await
     }
 
-    /// [`Self::start`] with another decoder, for tests.
+    /// [`Self::start`] with other child processes, for tests.
     ///
     /// # Errors
     /// As [`Self::start`].
     pub async fn start_with(
         configuration: &AgentConfiguration,
-        decoder: DecoderSettings,
+        children: Children,
     ) -> anyhow::Result<Self> {
         let clock = GateClock::new(configuration.clock.clone());
         let mut tasks = Tasks::default();
@@ -117,9 +142,9 @@ impl Agent {
             resend: watch::channel(None).0,
         };
 
-        let (doors, sensors) = start_doors(&configuration.doors, &clock, &mut tasks);
+        let (doors, sensors) = start_doors(configuration, &clock, children.doors, &mut tasks).await;
         let (frames, readers, pulses) =
-            start_readers(&configuration.readers, &clock, &decoder, &mut tasks).await;
+            start_readers(&configuration.readers, &clock, &children.decoder, &mut tasks).await;
         let (panel_events, panels) = mpsc::channel(panel::REQUESTS_WAITING_MAX);
         let listener = panel::listen(&configuration.panel_socket)?;
         tasks.watch("panel", panel::serve(listener, panel_events));
@@ -217,25 +242,40 @@ fn address(
         .context("the stored address of central cannot be used")
 }
 
-type Doors = (
-    BTreeMap<shared::ids::DoorId, mpsc::Sender<gate_core::action::DoorCommand>>,
-    mpsc::Receiver<crate::door_io::SensorChange>,
+type DoorEnds = (
+    BTreeMap<shared::ids::DoorId, mpsc::Sender<TimedCommand>>,
+    mpsc::Receiver<DoorReport>,
 );
 
-fn start_doors(places: &[DoorPlace], clock: &GateClock, tasks: &mut Tasks) -> Doors {
-    let (changes, sensors) = mpsc::channel(INPUTS_WAITING_MAX);
-    let mut doors = BTreeMap::new();
-    for DoorPlace { door, io } in places {
+/// Returns once it is known how all lines are: a door that does not work is a fault, told and
+/// tried again.
+async fn start_doors(
+    configuration: &AgentConfiguration,
+    clock: &GateClock,
+    start: DoorProcessStart,
+    tasks: &mut Tasks,
+) -> DoorEnds {
+    let (tell, reports) = mpsc::channel(REPORTS_WAITING_MAX);
+    let (mut senders, mut receivers) = (BTreeMap::new(), BTreeMap::new());
+    for place in &configuration.doors {
         let (commands, orders) = mpsc::channel(COMMANDS_WAITING_MAX);
-        let io = DoorIo {
-            door: *door,
-            config: io.clone(),
-            clock: clock.machine(),
-        };
-        tasks.watch_orderly(format!("door {door}"), io.run(orders, changes.clone()));
-        doors.insert(*door, commands);
+        senders.insert(place.door, commands);
+        receivers.insert(place.door, orders);
     }
-    (doors, sensors)
+    let doors = Doors {
+        places: configuration.doors.clone(),
+        hold: configuration.places.state.join(DOORS_HOLD_FILE),
+        start,
+        clock: clock.machine(),
+    };
+    let (ready, is_ready) = oneshot::channel();
+    if doors.places.is_empty() {
+        return (senders, reports);
+    }
+    tasks.watch_orderly("doors", doors.run(receivers, tell, ready));
+    // The task that breaks is noticed by the loop.
+    let _ = is_ready.await;
+    (senders, reports)
 }
 
 type ReaderEnds = (

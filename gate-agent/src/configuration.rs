@@ -13,7 +13,12 @@ use std::{
 use serde::Deserialize;
 use shared::ids::{AccessPointId, DoorId};
 
-use crate::{clock::ClockConfig, door_io::DoorIoConfig, reader::ReaderConfig, store::StorePlaces};
+use crate::{
+    clock::ClockConfig,
+    door_io::{DoorIoConfig, DoorPlace, LastLevel, Level, SafeLevels, WiredLock},
+    reader::ReaderConfig,
+    store::StorePlaces,
+};
 
 /// Where the configuration lies when nothing else is said.
 pub const DEFAULT_PATH: &str = "/etc/portcullis/gate.toml";
@@ -44,15 +49,6 @@ pub struct ReaderPlace {
     pub access_point: AccessPointId,
     /// Where its frames come from.
     pub source: ReaderConfig,
-}
-
-/// A door and how it is wired.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DoorPlace {
-    /// The door.
-    pub door: DoorId,
-    /// Its lines.
-    pub io: DoorIoConfig,
 }
 
 /// Limits of talking to central; how often is in the signed configuration.
@@ -105,7 +101,30 @@ struct ReaderTable {
 #[serde(deny_unknown_fields)]
 struct DoorTable {
     door: u32,
+    #[serde(default)]
+    lock: WiredLock,
+    at_start: Option<Level>,
+    at_stop: Option<LastLevel>,
+    at_crash: Option<LastLevel>,
+    longest_release_ms: Option<u32>,
     io: DoorIoConfig,
+}
+
+impl DoorTable {
+    fn place(self, folder: &Path) -> DoorPlace {
+        let levels = SafeLevels::of(self.lock);
+        DoorPlace {
+            door: DoorId(self.door),
+            levels: SafeLevels {
+                lock: self.lock,
+                at_start: self.at_start.unwrap_or(levels.at_start),
+                at_stop: self.at_stop.unwrap_or(levels.at_stop),
+                at_crash: self.at_crash.unwrap_or(levels.at_crash),
+                longest_release_ms: self.longest_release_ms.unwrap_or(levels.longest_release_ms),
+            },
+            io: self.io.beside(folder),
+        }
+    }
 }
 
 impl AgentConfiguration {
@@ -135,10 +154,7 @@ impl AgentConfiguration {
             access_point: AccessPointId(table.access_point),
             source: table.source.beside(folder),
         });
-        let doors = file.doors.into_iter().map(|table| DoorPlace {
-            door: DoorId(table.door),
-            io: table.io.beside(folder),
-        });
+        let doors = file.doors.into_iter().map(|table| table.place(folder));
         let clock = match file.clock {
             ClockConfig::OffsetFile { path } => ClockConfig::OffsetFile {
                 path: folder.join(path),
@@ -239,9 +255,9 @@ mod tests {
                 "sun",
             ),
             (
-                "state = \"s\"\npanel_socket = \"p\"\n[[doors]]\ndoor = 1\nio = { gpio = {} }",
+                "state = \"s\"\npanel_socket = \"p\"\n[[doors]]\ndoor = 1\nio = { gpio = { chip = \"c\" } }",
                 "line 5",
-                "gpio",
+                "lock",
             ),
             (
                 "state = \"s\"\npanel_socket = \"p\"\n[[doors]]\ndoor = 1\nio = { simulated = { tuns = 1 } }",
@@ -271,6 +287,22 @@ mod tests {
     }
 
     #[test]
+    fn levels_follow_the_lock_unless_they_are_said() {
+        let base = "state = \"s\"\npanel_socket = \"p\"\n[[doors]]\ndoor = 1\n";
+        let levels = |rest: &str| {
+            let text = format!("{base}{rest}\nio = {{ simulated = {{}} }}");
+            parse(&text).unwrap().doors[0].levels
+        };
+        assert_eq!(levels(""), SafeLevels::of(WiredLock::FailSecure));
+        let fail_safe = SafeLevels::of(WiredLock::FailSafe);
+        assert_eq!(fail_safe.at_start, Level::Released);
+        assert_eq!(levels("lock = \"fail_safe\""), fail_safe);
+        let said = levels("at_crash = \"locked\"\nlongest_release_ms = 9000");
+        assert_eq!(said.at_crash, LastLevel::Locked);
+        assert_eq!(said.longest_release_ms, 9_000);
+    }
+
+    #[test]
     fn what_makes_no_sense_together_is_refused() {
         let base = "state = \"s\"\npanel_socket = \"p\"\n";
         let twice = "[[doors]]\ndoor = 1\nio = { simulated = {} }\n".repeat(2);
@@ -283,6 +315,22 @@ mod tests {
             (twice.as_str(), "door 1"),
             (many.as_str(), "17 readers"),
             (same_socket, "socket"),
+            (
+                "[[doors]]\ndoor = 1\nlongest_release_ms = 0\nio = { simulated = {} }\n",
+                "longest_release_ms",
+            ),
+            (
+                "[[doors]]\ndoor = 1\n[doors.io.gpio]\nchip = \"c\"\nlock = { line = 1, locked = \"low\" }\nred = { line = 1 }\n",
+                "two uses",
+            ),
+            (
+                "[[doors]]\ndoor = 1\n[doors.io.gpio]\nchip = \"c\"\nlock = { line = 1, locked = \"low\" }\n[[doors]]\ndoor = 2\n[doors.io.gpio]\nchip = \"c\"\nlock = { line = 1, locked = \"low\" }\n",
+                "two doors'",
+            ),
+            (
+                "[[doors]]\ndoor = 1\n[doors.io.lcus]\nport = \"/p\"\nlock = { relay = 0, locked = \"off\" }\n",
+                "relay 0",
+            ),
             ("[sync]\nretry_first_ms = 0\n", "retry_first_ms"),
             (
                 "[sync]\nretry_first_ms = 9\nretry_most_ms = 8\n",

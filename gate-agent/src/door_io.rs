@@ -1,55 +1,42 @@
-//! A door's lines: drives its lock and reports its sensors. Ends each release by itself; decides
-//! nothing.
+//! A door's lines: a process of their own drives locks and reports sensors, and ends each release
+//! by itself. Decides nothing.
 
+mod board;
+mod child;
 mod control;
+mod gpio;
+mod hold;
+mod latch;
+mod lines;
+mod link;
+mod process;
+mod protocol;
+mod sensor;
 mod simulated;
 mod trace;
+mod wiring;
 
+pub use board::{
+    INPUTS_MAX, LampRelay, LcusDoor, LockRelay, ModbusDoor, Parity, SensorInput, Switch,
+};
+pub use child::serve;
+pub use gpio::{
+    DEBOUNCE_MS_MAX, GpioDoor, LampLine, LineBias, LineChoice, LineDrive, LockLine, SensorLine,
+    Voltage,
+};
+pub use process::{Commands, DoorProcessStart, Doors, TimedCommand};
+pub use protocol::Garbled;
 pub use simulated::{Behaviour, BehaviourChange, Sensors, SimulatedDoor};
+pub use wiring::{DoorIoConfig, DoorPlace, LastLevel, Level, SafeLevels, WiredLock};
 
-use std::path::{Path, PathBuf};
-
-use gate_core::{action::DoorCommand, input::DoorInput};
-use serde::Deserialize;
+use gate_core::input::DoorInput;
 use shared::ids::DoorId;
-use tokio::sync::mpsc;
-
-use crate::clock::Clock;
+use tokio::sync::oneshot;
 
 /// Commands that wait for one door: a release, its end, and lamps; more would be about the past.
 pub const COMMANDS_WAITING_MAX: usize = 16;
-/// Sensor changes that wait for a decision, of all doors together: a bouncing contact is short.
-pub const INPUTS_WAITING_MAX: usize = 64;
-
-/// How a door is wired.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum DoorIoConfig {
-    /// A door that behaves as its configuration says, and drives nothing.
-    Simulated(SimulatedDoor),
-}
-
-impl DoorIoConfig {
-    /// The same with relative paths beginning at `folder`.
-    #[must_use]
-    pub fn beside(self, folder: &Path) -> Self {
-        match self {
-            Self::Simulated(door) => Self::Simulated(SimulatedDoor {
-                trace: door.trace.map(|trace| folder.join(trace)),
-                control: door.control.map(|control| folder.join(control)),
-                ..door
-            }),
-        }
-    }
-
-    /// The socket by which a simulation moves the door, when there is one.
-    #[must_use]
-    pub fn control(&self) -> Option<&PathBuf> {
-        match self {
-            Self::Simulated(door) => door.control.as_ref(),
-        }
-    }
-}
+/// Reports that wait for the loop, of all doors together: a bouncing contact is short.
+pub const REPORTS_WAITING_MAX: usize = 64;
 
 /// Something that a door's sensors say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,32 +47,40 @@ pub struct SensorChange {
     pub input: DoorInput,
 }
 
-/// A door and its place among the tasks.
+/// What the loop hears of doors.
 #[derive(Debug)]
-pub struct DoorIo {
-    /// The door.
-    pub door: DoorId,
-    /// How it is wired.
-    pub config: DoorIoConfig,
-    /// The clock that its times are measured by.
-    pub clock: Clock,
+pub enum DoorReport {
+    /// A sensor changed.
+    Sensor(SensorChange),
+    /// A door's lines, or the process that holds them, do not work, or work again.
+    Fault {
+        /// The door.
+        door: DoorId,
+        /// What is wrong and what to do; none: it works.
+        problem: Option<String>,
+    },
+    /// To be answered by the loop in its turn: the proof of progress that the lease lives on.
+    DoesTheLoopTurn(oneshot::Sender<()>),
 }
 
-impl DoorIo {
-    /// Drives the door until nobody commands it any more: a timed release ends then, and a door
-    /// that is held released stays so. To be spawned as a task of its own that is watched.
-    ///
-    /// # Errors
-    /// When the lines, or what stands in for them, cannot be used.
-    pub async fn run(
-        self,
-        commands: mpsc::Receiver<DoorCommand>,
-        changes: mpsc::Sender<SensorChange>,
-    ) -> anyhow::Result<()> {
-        match &self.config {
-            DoorIoConfig::Simulated(door) => {
-                simulated::run(self.door, door, self.clock, commands, changes).await
-            }
+/// Checks the bytes of a message between agent and door process, whichever side says it, as the
+/// other one does. For the fuzz target.
+///
+/// # Errors
+/// [`Garbled`] when they are a message of neither side.
+pub fn check_message(bytes: &[u8]) -> Result<(), Garbled> {
+    use protocol::Message as _;
+    match protocol::Report::read(bytes) {
+        Ok(report) => {
+            assert_eq!(&report.to_bytes()[2..], bytes, "one spelling for each message");
+            Ok(())
         }
+        Err(_) => protocol::Ask::read(bytes).map(|ask| match ask {
+            // Its wiring is JSON, which has many spellings.
+            protocol::Ask::Begin { .. } => {}
+            protocol::Ask::Command { .. } | protocol::Ask::Heartbeat { .. } | protocol::Ask::Rest => {
+                assert_eq!(&ask.to_bytes()[2..], bytes, "one spelling for each message");
+            }
+        }),
     }
 }

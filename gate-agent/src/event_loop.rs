@@ -13,9 +13,9 @@ use std::{
 };
 
 use gate_core::{
-    action::{CommitToken, DoorCommand},
+    action::CommitToken,
     gate::Gate,
-    input::{PresentationEnd, TextsRead},
+    input::{DoorInput, PresentationEnd, TextsRead},
 };
 use shared::{
     heads::Newest,
@@ -26,7 +26,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::{
     clock::GateClock,
-    door_io::SensorChange,
+    door_io::{DoorReport, SensorChange, TimedCommand},
     panel::{PanelEvent, Panels, PinChecked, SignIns},
     reader::{FrameRead, ReadProblem, ReaderState},
     store::{
@@ -55,8 +55,8 @@ const ACKNOWLEDGEMENT: &str = "acknowledgement";
 enum Input {
     /// The store answers.
     Stored(StoreAnswer),
-    /// A door's sensor changed.
-    Door(SensorChange),
+    /// A door's sensor changed, or its lines fail.
+    Door(DoorReport),
     /// A reader has read a frame.
     Frame(FrameRead),
     /// A reader failed, or reads again.
@@ -80,8 +80,8 @@ enum Input {
 pub struct Inputs {
     /// Answers of the store.
     pub stored: mpsc::Receiver<StoreAnswer>,
-    /// Sensors of all doors.
-    pub doors: mpsc::Receiver<SensorChange>,
+    /// Sensors and faults of all doors.
+    pub doors: mpsc::Receiver<DoorReport>,
     /// Frames of all readers.
     pub frames: mpsc::Receiver<FrameRead>,
     /// Whether readers read.
@@ -100,7 +100,7 @@ pub struct Outputs {
     /// The store.
     pub store: StoreHandle,
     /// Doors that are wired.
-    pub doors: BTreeMap<DoorId, mpsc::Sender<DoorCommand>>,
+    pub doors: BTreeMap<DoorId, mpsc::Sender<TimedCommand>>,
     /// Sync.
     pub sync: SyncControls,
 }
@@ -267,7 +267,7 @@ impl EventLoop {
             Ok(_) = self.inputs.stop.wait_for(|stop| *stop) => Input::StopAsked,
             error = self.tasks.failed() => Input::TaskFailed(error),
             Some(stored) = self.inputs.stored.recv() => Input::Stored(stored),
-            Some(change) = self.inputs.doors.recv() => Input::Door(change),
+            Some(report) = self.inputs.doors.recv() => Input::Door(report),
             () = sleep => Input::Due,
             Some(state) = self.inputs.readers.recv() => Input::Reader(state),
             Some(frame) = self.inputs.frames.recv() => Input::Frame(frame),
@@ -295,9 +295,7 @@ impl EventLoop {
     fn handle(&mut self, now: Now, input: Input) {
         match input {
             Input::Stored(answer) => self.handle_stored(now, answer),
-            Input::Door(change) => {
-                self.gate.handle_door_input(now, change.door, change.input);
-            }
+            Input::Door(report) => self.handle_door(now, report),
             Input::Frame(frame) => self.handle_frame(now, frame),
             Input::Reader(state) => {
                 let part = format!("reader at access point {}", state.access_point);
@@ -346,6 +344,28 @@ impl EventLoop {
                     .handle_fault(now, ACKNOWLEDGEMENT, Some(problem.to_string()));
             }
             StoreAnswer::Failed(problem) => tracing::error!("{problem}"),
+        }
+    }
+
+    fn handle_door(&mut self, now: Now, report: DoorReport) {
+        match report {
+            DoorReport::Sensor(SensorChange { door, input }) => {
+                self.gate.handle_door_input(now, door, input);
+            }
+            DoorReport::Fault { door, problem } => {
+                let input = match &problem {
+                    Some(_) => DoorInput::FaultRaised,
+                    None => DoorInput::FaultEnded,
+                };
+                let part = format!("lines of door {door}");
+                self.gate.handle_fault(now, &part, problem);
+                // One that takes no commands either is faulty until it does.
+                if input == DoorInput::FaultRaised || !self.silent_doors.contains_key(&door) {
+                    self.gate.handle_door_input(now, door, input);
+                }
+            }
+            // Whoever asked has its answer in the turn of the loop.
+            DoorReport::DoesTheLoopTurn(answer) => drop(answer.send(())),
         }
     }
 

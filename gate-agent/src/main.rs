@@ -26,6 +26,9 @@ enum Command {
     /// Reads pictures from standard input: the child process of the others.
     #[command(hide = true)]
     Decoder,
+    /// Holds the doors' lines: the child process of `run`.
+    #[command(hide = true)]
+    Doors,
 }
 
 /// What is logged; the shift report unless it says otherwise.
@@ -41,7 +44,8 @@ fn log_to_stderr(command: &Command) {
         | Command::Journal(_)
         | Command::ScanImage(_)
         | Command::Config(_)
-        | Command::Decoder => "warn",
+        | Command::Decoder
+        | Command::Doors => "warn",
     };
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt()
@@ -67,6 +71,7 @@ fn main() -> ExitCode {
         Command::Config(arguments) => commands::config::run(&arguments),
         Command::ScanImage(arguments) => commands::scan_image::run(&arguments),
         Command::Decoder => commands::decoder::run(),
+        Command::Doors => commands::doors::run(),
     };
     match result {
         Ok(code) => code,

@@ -15,7 +15,10 @@ use std::{
 };
 
 use decoders::Target;
-use gate_agent::decoder::{Effort, check_answer};
+use gate_agent::{
+    decoder::{Effort, check_answer},
+    door_io::check_message,
+};
 use serde_json::Value;
 
 /// Changes tried on each file of the corpus.
@@ -353,6 +356,27 @@ fn appliance_seeds(seeds: &mut Seeds) {
     for (name, answer) in answers {
         assert!(check_answer(answer, Effort::Gate).is_ok(), "{name}");
         put(seeds, "decoder_answer", name, answer.to_vec());
+    }
+    // Kind, then: version and wiring; door, time and command; door and input; door and problem.
+    let messages: [(&str, &[u8]); 6] = [
+        (
+            "begin",
+            b"\x01\x01\0\0\0{\"hold\":\"/h\",\"doors\":[{\"door\":1,\"levels\":{\"lock\":\"fail_secure\",\
+              \"at_start\":\"locked\",\"at_stop\":\"as_commanded\",\"at_crash\":\"locked\",\
+              \"longest_release_ms\":9000},\"io\":{\"simulated\":{}}}]}",
+        ),
+        (
+            "release",
+            b"\x02\x01\0\0\0\x10\0\0\0\0\0\0\0\x02\x88\x13\0\0",
+        ),
+        ("signal", b"\x02\x01\0\0\0\x10\0\0\0\0\0\0\0\x03\x04"),
+        ("heartbeat", b"\x03\x07\0\0\0"),
+        ("input", b"\x11\x01\0\0\0\x06"),
+        ("fault", b"\x12\x01\0\0\0\x01no chip"),
+    ];
+    for (name, message) in messages {
+        assert_eq!(check_message(message), Ok(()), "{name}");
+        put(seeds, "door_message", name, message.to_vec());
     }
     for (name, format) in [
         ("png", image::ImageFormat::Png),

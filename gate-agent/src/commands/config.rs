@@ -71,8 +71,24 @@ fn describe(configuration: &AgentConfiguration) -> String {
         ));
     }
     for place in &configuration.doors {
-        let DoorIoConfig::Simulated(_) = &place.io;
-        lines.push(format!("door {:<8} simulated", place.door));
+        let io = match &place.io {
+            DoorIoConfig::Simulated(_) => "simulated".to_owned(),
+            DoorIoConfig::Gpio(door) => {
+                format!("GPIO chip {:?}, lock at line {}", door.chip, door.lock.line)
+            }
+            DoorIoConfig::Modbus(door) => format!(
+                "Modbus unit {} at {}, lock at relay {}",
+                door.unit,
+                door.port.display(),
+                door.lock.relay
+            ),
+            DoorIoConfig::Lcus(door) => format!(
+                "LCUS board at {}, lock at relay {}",
+                door.port.display(),
+                door.lock.relay
+            ),
+        };
+        lines.push(format!("door {:<8} {io}", place.door));
     }
     lines.iter().map(|line| format!("{line}\n")).collect()
 }

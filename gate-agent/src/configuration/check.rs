@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use shared::configuration::{ACCESS_POINTS_PER_GATE, DOORS_PER_GATE};
+use shared::configuration::{ACCESS_POINTS_PER_GATE, DOOR_TIME_LIMIT_MS, DOORS_PER_GATE};
 
 use super::AgentConfiguration;
 use crate::reader::ReaderConfig;
@@ -88,6 +88,18 @@ fn first_contradiction(configuration: &AgentConfiguration) -> Option<String> {
             return Some(format!("two readers use {device}: keep one [[readers]]"));
         }
     }
+    for place in &configuration.doors {
+        let longest_ms = place.levels.longest_release_ms;
+        if !(1..=DOOR_TIME_LIMIT_MS).contains(&longest_ms) {
+            return Some(format!(
+                "longest_release_ms of door {} must be between 1 and {DOOR_TIME_LIMIT_MS}",
+                place.door
+            ));
+        }
+    }
+    if let Some(problem) = contradiction_of_doors(configuration) {
+        return Some(problem);
+    }
     let sync = configuration.sync;
     if sync.retry_first_ms == 0 {
         return Some("sync.retry_first_ms must be at least 1".into());
@@ -99,6 +111,21 @@ fn first_contradiction(configuration: &AgentConfiguration) -> Option<String> {
         return Some("sync.request_timeout_ms must be at least 1000".into());
     }
     contradiction_of_sockets(configuration)
+}
+
+fn contradiction_of_doors(configuration: &AgentConfiguration) -> Option<String> {
+    let doors = &configuration.doors;
+    for (at, place) in doors.iter().enumerate() {
+        let with_others = || {
+            doors[..at]
+                .iter()
+                .find_map(|other| other.io.contradicts(&place.io))
+        };
+        if let Some(problem) = place.io.problem().or_else(with_others) {
+            return Some(format!("door {}: {problem}", place.door));
+        }
+    }
+    None
 }
 
 fn contradiction_of_sockets(configuration: &AgentConfiguration) -> Option<String> {

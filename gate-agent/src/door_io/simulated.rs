@@ -1,23 +1,25 @@
-//! A door with behaviour: opens late, bounces, sticks, does not turn, has no sensors. A release
-//! ends when its time is over, whether or not anybody says so; a door that is held released stays
-//! so when nobody commands it any more.
+//! A door with behaviour: opens late, bounces, sticks, does not turn, has no sensors. Stands in for
+//! lines in the door process, so that everything above them is the real thing.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use gate_core::{action::DoorCommand, input::DoorInput};
-use serde::Deserialize;
+use anyhow::Context as _;
+use gate_core::input::DoorInput;
+use serde::{Deserialize, Serialize};
 use shared::{ids::DoorId, time::Uptime};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
-    SensorChange,
     control::{self, Ask, Asked},
-    trace::{Cause, Relay, Trace},
+    latch::{Cause, Move},
+    lines::{Drive, Sensed},
+    trace::Trace,
+    wiring::Level,
 };
 use crate::clock::Clock;
 
 /// A simulated door as the configuration describes it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SimulatedDoor {
     /// From the release until somebody goes through, in ms. Longer than the release: the door
@@ -42,7 +44,7 @@ pub struct SimulatedDoor {
 }
 
 /// What a door can tell of itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sensors {
     /// A contact: open, closed.
@@ -164,142 +166,132 @@ impl Behaviour {
     }
 }
 
-/// What the lock does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lock {
-    Locked,
-    ReleasedUntil(Uptime),
-    HeldReleased,
-}
-
-struct Machine<'a> {
-    config: &'a SimulatedDoor,
+/// A simulated door, driven.
+#[derive(Debug)]
+pub(super) struct SimulatedLines {
+    door: DoorId,
+    config: SimulatedDoor,
+    clock: Clock,
     behaviour: Behaviour,
-    lock: Lock,
     /// Sensor changes to come, by time and order.
     planned: BTreeMap<(Uptime, u64), DoorInput>,
     planned_so_far: u64,
     trace: Trace,
+    /// What the contact says, when there is one.
+    contact: Option<DoorInput>,
+    asked: mpsc::Receiver<Asked>,
+    control: JoinHandle<anyhow::Result<()>>,
 }
 
-/// What woke the door.
-enum Woken {
-    Command(Option<DoorCommand>),
-    Asked(Option<Asked>),
-    Due,
-    ControlEnded(anyhow::Result<()>),
-}
-
-pub(super) async fn run(
-    door: DoorId,
-    config: &SimulatedDoor,
-    clock: Clock,
-    mut commands: mpsc::Receiver<DoorCommand>,
-    changes: mpsc::Sender<SensorChange>,
-) -> anyhow::Result<()> {
-    let mut machine = Machine {
-        config,
-        behaviour: Behaviour::new(config, BehaviourChange::default()),
-        lock: Lock::Locked,
-        planned: BTreeMap::new(),
-        planned_so_far: 0,
-        trace: Trace::open(door, config.trace.as_deref(), clock)?,
-    };
-    let (ask, mut asked) = mpsc::channel(1);
-    let control = async {
-        match &config.control {
-            Some(path) => control::listen(path, ask).await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::pin!(control);
-    loop {
-        let due = machine.next_due();
-        let sleep = async {
-            match due {
-                Some(at) => {
-                    let left_ms = at.since_ms(clock.uptime());
-                    tokio::time::sleep(Duration::from_millis(left_ms)).await;
-                }
+impl SimulatedLines {
+    pub(super) fn open(
+        door: DoorId,
+        config: &SimulatedDoor,
+        level: Level,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        let (ask, asked) = mpsc::channel(1);
+        let socket = config.control.clone();
+        let control = tokio::spawn(async move {
+            match socket {
+                Some(path) => control::listen(&path, ask).await,
                 None => std::future::pending().await,
             }
+        });
+        let mut lines = Self {
+            door,
+            config: config.clone(),
+            clock,
+            behaviour: Behaviour::new(config, BehaviourChange::default()),
+            planned: BTreeMap::new(),
+            planned_so_far: 0,
+            trace: Trace::open(door, config.trace.as_deref(), clock)?,
+            contact: match config.sensors {
+                Sensors::Contact | Sensors::ContactAndRotation => Some(DoorInput::Closed),
+                Sensors::Rotation | Sensors::None => None,
+            },
+            asked,
+            control,
         };
-        let woken = tokio::select! {
-            biased;
-            command = commands.recv() => Woken::Command(command),
-            () = sleep => Woken::Due,
-            asked = asked.recv() => Woken::Asked(asked),
-            ended = &mut control => Woken::ControlEnded(ended),
-        };
-        let now = clock.uptime();
-        match woken {
-            Woken::Command(Some(command)) => machine.obey(now, command)?,
-            Woken::Command(None) => return machine.end(),
-            Woken::Due => {}
-            Woken::Asked(Some((asked, done))) => {
-                machine.take(now, asked);
-                // Whoever asked may have gone.
-                let _ = done.send(());
-            }
-            Woken::Asked(None) | Woken::ControlEnded(Ok(())) => return Ok(()),
-            Woken::ControlEnded(Err(error)) => return Err(error),
+        match level {
+            Level::Locked => {}
+            // A simulated relay is locked until it is moved.
+            Level::Released => lines.trace.write(Move {
+                to: level,
+                cause: Cause::Start,
+                for_ms: None,
+            })?,
         }
-        for input in machine.due(now)? {
-            if changes.send(SensorChange { door, input }).await.is_err() {
-                return machine.end();
-            }
-        }
+        Ok(lines)
     }
-}
 
-impl Machine<'_> {
-    fn obey(&mut self, now: Uptime, command: DoorCommand) -> anyhow::Result<()> {
-        match command {
-            DoorCommand::Release { for_ms } => {
-                self.trace
-                    .write(Relay::Released, Cause::Command, Some(for_ms))?;
-                self.lock = Lock::ReleasedUntil(now.plus_ms(for_ms.into()));
-                if self.behaviour.turns && self.planned.is_empty() {
+    pub(super) fn drive(&mut self, door: DoorId, drive: Drive) -> anyhow::Result<()> {
+        match drive {
+            Drive::Lock(moved) => {
+                self.trace.write(moved)?;
+                let is_timed = moved.for_ms.is_some();
+                if is_timed && self.behaviour.turns && self.planned.is_empty() {
+                    let now = self.clock.uptime();
                     for (at, input) in self.behaviour.passage(now) {
                         self.plan(at, input);
                     }
                 }
-                Ok(())
             }
-            DoorCommand::HoldReleased => {
-                self.trace.write(Relay::Released, Cause::Command, None)?;
-                self.lock = Lock::HeldReleased;
-                Ok(())
+            Drive::Signal(signal) => {
+                tracing::debug!(door.id = door.0, "door {door} shows {signal:?}");
             }
-            DoorCommand::Lock => self.lock(Cause::Command),
-            DoorCommand::Signal(signal) => {
-                tracing::debug!("the door shows {signal:?}");
-                Ok(())
-            }
-        }
-    }
-
-    fn take(&mut self, now: Uptime, ask: Ask) {
-        match ask {
-            Ask::Input(input) => self.plan(now, input.into()),
-            Ask::Behaviour(change) => self.behaviour = Behaviour::new(self.config, change),
-        }
-    }
-
-    fn lock(&mut self, cause: Cause) -> anyhow::Result<()> {
-        if self.lock != Lock::Locked {
-            self.trace.write(Relay::Locked, cause, None)?;
-            self.lock = Lock::Locked;
         }
         Ok(())
     }
 
-    /// Nobody commands the door any more. A timed release ends, for nobody would end it; what was
-    /// commanded to last (a fire alarm, a door that fails safe) lasts.
-    fn end(&mut self) -> anyhow::Result<()> {
-        match self.lock {
-            Lock::ReleasedUntil(_) => self.lock(Cause::Abandoned),
-            Lock::Locked | Lock::HeldReleased => Ok(()),
+    pub(super) async fn sensed(&mut self) -> anyhow::Result<Sensed> {
+        loop {
+            let now = self.clock.uptime();
+            let next = self.planned.first_key_value().map(|((at, _), _)| *at);
+            if next.is_some_and(|at| at <= now)
+                && let Some((_, input)) = self.planned.pop_first()
+            {
+                let door = self.door;
+                if matches!(input, DoorInput::Opened | DoorInput::Closed) {
+                    self.contact = Some(input);
+                }
+                return Ok(Sensed { door, input });
+            }
+            let due = async {
+                match next {
+                    Some(at) => {
+                        tokio::time::sleep(Duration::from_millis(at.since_ms(now))).await;
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            let asked = tokio::select! {
+                asked = self.asked.recv() => asked,
+                () = due => continue,
+            };
+            let Some((ask, done)) = asked else {
+                let ended = (&mut self.control).await;
+                ended.context("the simulation's socket broke")??;
+                anyhow::bail!("the simulation's socket has ended");
+            };
+            self.take(ask);
+            // Whoever asked may have gone.
+            let _ = done.send(());
+        }
+    }
+
+    pub(super) fn standing(&self) -> Vec<Sensed> {
+        let door = self.door;
+        self.contact
+            .map(|input| Sensed { door, input })
+            .into_iter()
+            .collect()
+    }
+
+    fn take(&mut self, ask: Ask) {
+        match ask {
+            Ask::Input(input) => self.plan(self.clock.uptime(), input.into()),
+            Ask::Behaviour(change) => self.behaviour = Behaviour::new(&self.config, change),
         }
     }
 
@@ -307,27 +299,11 @@ impl Machine<'_> {
         self.planned.insert((at, self.planned_so_far), input);
         self.planned_so_far += 1;
     }
+}
 
-    fn next_due(&self) -> Option<Uptime> {
-        let release_ends = match self.lock {
-            Lock::ReleasedUntil(at) => Some(at),
-            Lock::Locked | Lock::HeldReleased => None,
-        };
-        let sensor = self.planned.keys().next().map(|(at, _)| *at);
-        release_ends.into_iter().chain(sensor).min()
-    }
-
-    /// Ends a release that is over, and takes the sensor changes that are due.
-    fn due(&mut self, now: Uptime) -> anyhow::Result<Vec<DoorInput>> {
-        if let Lock::ReleasedUntil(at) = self.lock
-            && at <= now
-        {
-            self.lock(Cause::EndOfRelease)?;
-        }
-        let later = self.planned.split_off(&(now.plus_ms(1), 0));
-        Ok(std::mem::replace(&mut self.planned, later)
-            .into_values()
-            .collect())
+impl Drop for SimulatedLines {
+    fn drop(&mut self) {
+        self.control.abort();
     }
 }
 

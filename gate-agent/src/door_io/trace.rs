@@ -11,33 +11,17 @@ use anyhow::Context as _;
 use serde::Serialize;
 use shared::ids::DoorId;
 
+use super::{
+    latch::{Cause, Move},
+    wiring::Level,
+};
 use crate::clock::Clock;
-
-/// What the relay does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Relay {
-    Locked,
-    Released,
-}
-
-/// Why it changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Cause {
-    /// The agent said so.
-    Command,
-    /// The release was over.
-    EndOfRelease,
-    /// Nobody commands the door any more, and a timed release was under way.
-    Abandoned,
-}
 
 #[derive(Serialize)]
 struct Line {
     uptime_us: u64,
     door: u32,
-    relay: Relay,
+    relay: Level,
     cause: Cause,
     #[serde(skip_serializing_if = "Option::is_none")]
     for_ms: Option<u32>,
@@ -66,21 +50,16 @@ impl Trace {
         Ok(Self { door, clock, file })
     }
 
-    pub(super) fn write(
-        &mut self,
-        relay: Relay,
-        cause: Cause,
-        for_ms: Option<u32>,
-    ) -> anyhow::Result<()> {
+    pub(super) fn write(&mut self, moved: Move) -> anyhow::Result<()> {
         let Some((path, file)) = &mut self.file else {
             return Ok(());
         };
         let line = Line {
             uptime_us: self.clock.uptime_us(),
             door: self.door.0,
-            relay,
-            cause,
-            for_ms,
+            relay: moved.to,
+            cause: moved.cause,
+            for_ms: moved.for_ms,
         };
         let mut text = serde_json::to_string(&line).context("cannot write a line of JSON")?;
         text.push('\n');

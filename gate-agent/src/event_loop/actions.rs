@@ -18,7 +18,7 @@ use tokio::sync::{mpsc::error::TrySendError, oneshot};
 
 use super::EventLoop;
 use crate::{
-    door_io::COMMANDS_WAITING_MAX,
+    door_io::{COMMANDS_WAITING_MAX, TimedCommand},
     panel::PanelId,
     store::{Stamp, thread::StoreRequest},
     sync::NotTaken,
@@ -189,7 +189,8 @@ impl EventLoop {
                 if is_signal && commands.capacity() <= COMMANDS_WAITING_MAX / 2 {
                     return;
                 }
-                match commands.try_send(command) {
+                let at = now.uptime;
+                match commands.try_send(TimedCommand { at, command }) {
                     Ok(()) => return,
                     Err(TrySendError::Full(_)) => DoorTrouble::Busy {
                         look_at: now.uptime.plus_ms(SILENT_DOOR_LOOK_MS),

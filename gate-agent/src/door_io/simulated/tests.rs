@@ -5,51 +5,36 @@ use std::fs;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::UnixStream,
-    task::JoinHandle,
     time::timeout,
 };
 
 use super::*;
-use crate::door_io::{COMMANDS_WAITING_MAX, INPUTS_WAITING_MAX};
 
-struct Rig {
-    commands: mpsc::Sender<DoorCommand>,
-    changes: mpsc::Receiver<SensorChange>,
-    task: JoinHandle<anyhow::Result<()>>,
+fn start(config: &SimulatedDoor) -> SimulatedLines {
+    SimulatedLines::open(DoorId(1), config, Level::Locked, Clock::system()).unwrap()
 }
 
-fn start(config: SimulatedDoor) -> Rig {
-    let (commands, orders) = mpsc::channel(COMMANDS_WAITING_MAX);
-    let (sender, changes) = mpsc::channel(INPUTS_WAITING_MAX);
-    let task =
-        tokio::spawn(async move { run(DoorId(1), &config, Clock::system(), orders, sender).await });
-    Rig {
-        commands,
-        changes,
-        task,
-    }
+async fn next(lines: &mut SimulatedLines) -> DoorInput {
+    let sensed = timeout(Duration::from_secs(20), lines.sensed()).await;
+    sensed
+        .expect("a change within 20 s")
+        .expect("the door lives")
+        .input
 }
 
-impl Rig {
-    async fn next(&mut self) -> DoorInput {
-        let change = timeout(Duration::from_secs(20), self.changes.recv()).await;
-        change
-            .expect("a change within 20 s")
-            .expect("the door lives")
-            .input
-    }
-
-    async fn nothing_for_ms(&mut self, ms: u64) {
-        let change = timeout(Duration::from_millis(ms), self.changes.recv()).await;
-        assert!(change.is_err(), "{change:?}");
-    }
-
-    async fn command(&self, command: DoorCommand) {
-        self.commands.send(command).await.unwrap();
-    }
+async fn nothing_for_ms(lines: &mut SimulatedLines, ms: u64) {
+    let sensed = timeout(Duration::from_millis(ms), lines.sensed()).await;
+    assert!(sensed.is_err(), "{sensed:?}");
 }
 
-const RELEASE: DoorCommand = DoorCommand::Release { for_ms: 80 };
+fn release(lines: &mut SimulatedLines) {
+    let moved = Move {
+        to: Level::Released,
+        cause: Cause::Command,
+        for_ms: Some(80),
+    };
+    lines.drive(DoorId(1), Drive::Lock(moved)).unwrap();
+}
 
 fn quick() -> SimulatedDoor {
     SimulatedDoor {
@@ -59,65 +44,29 @@ fn quick() -> SimulatedDoor {
     }
 }
 
-fn relays(trace: &std::path::Path) -> Vec<(String, String)> {
-    fs::read_to_string(trace)
-        .unwrap()
-        .lines()
-        .map(|line| {
-            let line: serde_json::Value = serde_json::from_str(line).unwrap();
-            assert!(line["uptime_us"].as_u64().unwrap() > 0);
-            let text = |name: &str| line[name].as_str().unwrap().to_owned();
-            (text("relay"), text("cause"))
-        })
-        .collect()
-}
-
 #[tokio::test]
-async fn a_released_door_opens_and_closes_and_the_release_ends_by_itself() {
+async fn each_move_of_the_relay_is_in_the_trace() {
     let folder = tempfile::tempdir().unwrap();
     let trace = folder.path().join("trace");
-    let mut rig = start(SimulatedDoor {
+    let config = SimulatedDoor {
         trace: Some(trace.clone()),
         ..quick()
-    });
-    rig.command(RELEASE).await;
-    assert_eq!(rig.next().await, DoorInput::Opened);
-    assert_eq!(rig.next().await, DoorInput::Closed);
-    rig.nothing_for_ms(150).await;
-    let pair = |relay: &str, cause: &str| (relay.to_owned(), cause.to_owned());
-    assert_eq!(
-        relays(&trace),
-        [
-            pair("released", "command"),
-            pair("locked", "end_of_release")
-        ]
-    );
-}
+    };
+    let mut lines = start(&config);
+    release(&mut lines);
+    assert_eq!(next(&mut lines).await, DoorInput::Opened);
+    assert_eq!(next(&mut lines).await, DoorInput::Closed);
+    let line: serde_json::Value =
+        serde_json::from_str(fs::read_to_string(&trace).unwrap().trim()).unwrap();
+    assert!(line["uptime_us"].as_u64().unwrap() > 0);
+    assert_eq!(line["relay"], "released");
+    assert_eq!(line["cause"], "command");
+    assert_eq!(line["for_ms"], 80);
 
-#[tokio::test]
-async fn a_door_that_nobody_commands_any_more_ends_a_release_and_stays_held_when_it_is_held() {
-    let pair = |relay: &str, cause: &str| (relay.to_owned(), cause.to_owned());
-    let released = pair("released", "command");
-    for (command, ends) in [
-        (DoorCommand::HoldReleased, vec![released.clone()]),
-        (
-            DoorCommand::Release { for_ms: 60_000 },
-            vec![released, pair("locked", "abandoned")],
-        ),
-        (DoorCommand::Lock, vec![]),
-    ] {
-        let folder = tempfile::tempdir().unwrap();
-        let trace = folder.path().join("trace");
-        let rig = start(SimulatedDoor {
-            trace: Some(trace.clone()),
-            turns: false,
-            ..quick()
-        });
-        rig.command(command).await;
-        drop(rig.commands);
-        rig.task.await.unwrap().unwrap();
-        assert_eq!(relays(&trace), ends, "{command:?}");
-    }
+    let level = Level::Released;
+    SimulatedLines::open(DoorId(1), &config, level, Clock::system()).unwrap();
+    let text = fs::read_to_string(&trace).unwrap();
+    assert!(text.lines().last().unwrap().contains("\"start\""), "{text}");
 }
 
 #[tokio::test]
@@ -126,17 +75,17 @@ async fn a_door_opens_late_bounces_sticks_or_does_not_turn() {
         opens_after_ms: 1_500,
         ..quick()
     };
-    let mut rig = start(late);
-    rig.command(RELEASE).await;
-    rig.nothing_for_ms(100).await;
-    assert_eq!(rig.next().await, DoorInput::Opened);
+    let mut lines = start(&late);
+    release(&mut lines);
+    nothing_for_ms(&mut lines, 100).await;
+    assert_eq!(next(&mut lines).await, DoorInput::Opened);
 
-    let mut rig = start(SimulatedDoor {
+    let mut lines = start(&SimulatedDoor {
         bounces: 2,
         sticks: true,
         ..quick()
     });
-    rig.command(RELEASE).await;
+    release(&mut lines);
     for input in [
         DoorInput::Opened,
         DoorInput::Closed,
@@ -144,40 +93,54 @@ async fn a_door_opens_late_bounces_sticks_or_does_not_turn() {
         DoorInput::Closed,
         DoorInput::Opened,
     ] {
-        assert_eq!(rig.next().await, input);
+        assert_eq!(next(&mut lines).await, input);
     }
-    rig.nothing_for_ms(100).await;
+    nothing_for_ms(&mut lines, 100).await;
 
-    let mut rig = start(SimulatedDoor {
+    let mut lines = start(&SimulatedDoor {
         turns: false,
         ..quick()
     });
-    rig.command(RELEASE).await;
-    rig.nothing_for_ms(150).await;
+    release(&mut lines);
+    nothing_for_ms(&mut lines, 150).await;
 
-    let mut rig = start(SimulatedDoor {
+    let mut lines = start(&SimulatedDoor {
         sensors: Sensors::Rotation,
         ..quick()
     });
-    rig.command(RELEASE).await;
-    assert_eq!(rig.next().await, DoorInput::Rotated);
-    rig.nothing_for_ms(100).await;
+    release(&mut lines);
+    assert_eq!(next(&mut lines).await, DoorInput::Rotated);
+    nothing_for_ms(&mut lines, 100).await;
 
-    let mut rig = start(SimulatedDoor {
+    let mut lines = start(&SimulatedDoor {
         sensors: Sensors::None,
         ..quick()
     });
-    rig.command(RELEASE).await;
-    rig.nothing_for_ms(100).await;
+    release(&mut lines);
+    nothing_for_ms(&mut lines, 100).await;
 }
 
 #[tokio::test]
 async fn a_simulation_moves_sensors_and_changes_behaviour() {
     let folder = tempfile::tempdir().unwrap();
     let control = folder.path().join("control");
-    let mut rig = start(SimulatedDoor {
+    let config = SimulatedDoor {
         control: Some(control.clone()),
         ..quick()
+    };
+    let mut lines = start(&config);
+    let (tell, mut told) = mpsc::channel(8);
+    let (go, mut gone) = mpsc::channel(8);
+    let driven = tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                sensed = lines.sensed() => tell.send(sensed.unwrap().input).await.unwrap(),
+                release_it = gone.recv() => match release_it {
+                    Some(()) => release(&mut lines),
+                    None => return,
+                },
+            }
+        }
     });
     let stream = loop {
         match UnixStream::connect(&control).await {
@@ -198,13 +161,14 @@ async fn a_simulation_moves_sensors_and_changes_behaviour() {
         ask(r#"{"input": "request_to_exit"}"#).await,
         r#"{"ok":true}"#
     );
-    assert_eq!(rig.next().await, DoorInput::RequestToExit);
+    assert_eq!(told.recv().await, Some(DoorInput::RequestToExit));
     assert_eq!(
         ask(r#"{"behaviour": {"turns": false}}"#).await,
         r#"{"ok":true}"#
     );
-    rig.command(RELEASE).await;
-    rig.nothing_for_ms(100).await;
+    go.send(()).await.unwrap();
+    let quiet = timeout(Duration::from_millis(100), told.recv()).await;
+    assert!(quiet.is_err(), "{quiet:?}");
     assert!(ask("garbage").await.contains("error"));
     assert!(
         ask(r#"{"behaviour": {"turn": false}}"#)
@@ -212,15 +176,24 @@ async fn a_simulation_moves_sensors_and_changes_behaviour() {
             .contains("turn")
     );
     assert_eq!(ask(r#"{"behaviour": {}}"#).await, r#"{"ok":true}"#);
-    rig.command(RELEASE).await;
-    assert_eq!(rig.next().await, DoorInput::Opened);
+    go.send(()).await.unwrap();
+    assert_eq!(told.recv().await, Some(DoorInput::Opened));
+    drop(go);
+    driven.await.unwrap();
 }
 
 #[tokio::test]
-async fn a_trace_that_cannot_be_written_ends_the_door() {
-    let rig = start(SimulatedDoor {
+async fn a_trace_or_a_socket_that_cannot_be_made_ends_the_door() {
+    let config = SimulatedDoor {
         trace: Some("/proc/none/trace".into()),
         ..quick()
+    };
+    let opened = SimulatedLines::open(DoorId(1), &config, Level::Locked, Clock::system());
+    assert!(opened.is_err());
+    let mut lines = start(&SimulatedDoor {
+        control: Some("/proc/none/socket".into()),
+        ..quick()
     });
-    assert!(rig.task.await.unwrap().is_err());
+    let error = lines.sensed().await.unwrap_err();
+    assert!(format!("{error:#}").contains("/proc/none/socket"), "{error:#}");
 }

@@ -40,7 +40,10 @@ use super::*;
 use crate::{
     agent::core_input,
     clock::{Clock, ClockConfig, GateClock},
-    door_io::{COMMANDS_WAITING_MAX, DoorIo, DoorIoConfig, Sensors, SimulatedDoor},
+    door_io::{
+        COMMANDS_WAITING_MAX, DoorIoConfig, DoorPlace, DoorProcessStart, DoorReport, Doors,
+        SafeLevels, Sensors, SensorChange, SimulatedDoor, TimedCommand,
+    },
     gate_key::{GATE_KEY_FILE, GateKey, random_secret, write_secret},
     panel::PanelId,
     store::{
@@ -81,7 +84,7 @@ pub(crate) struct Rig {
     pub(crate) intervals: watch::Receiver<shared::configuration::SyncIntervals>,
     frames: mpsc::Sender<FrameRead>,
     pub(crate) readers: mpsc::Sender<ReaderState>,
-    sensors: mpsc::Sender<SensorChange>,
+    sensors: mpsc::Sender<DoorReport>,
     panels: mpsc::Sender<PanelEvent>,
     messages: mpsc::Receiver<Vec<u8>>,
     driver: watch::Sender<Driver>,
@@ -207,7 +210,7 @@ impl Rig {
 
     pub(crate) async fn sensor(&self, door: DoorId, input: DoorInput) {
         self.sensors
-            .send(SensorChange { door, input })
+            .send(DoorReport::Sensor(SensorChange { door, input }))
             .await
             .unwrap();
     }
@@ -388,12 +391,20 @@ impl Bench {
             trace: Some(self.trace()),
             ..SimulatedDoor::default()
         };
-        let door = DoorIo {
-            door: TURNSTILE,
-            config: DoorIoConfig::Simulated(door),
+        let driven = Doors {
+            places: vec![DoorPlace {
+                door: TURNSTILE,
+                levels: SafeLevels::default(),
+                io: DoorIoConfig::Simulated(door),
+            }],
+            hold: self.folder.path().join("doors.hold"),
+            start: DoorProcessStart::Thread,
             clock: clock.machine(),
         };
-        tasks.watch_orderly("door", door.run(hand_on, sensors.clone()));
+        let (ready, is_ready) = oneshot::channel();
+        let hand_on = [(TURNSTILE, hand_on)].into();
+        tasks.watch_orderly("doors", driven.run(hand_on, sensors.clone(), ready));
+        is_ready.await.unwrap();
         let (frames, read) = mpsc::channel(8);
         let (readers, reader_states) = mpsc::channel(8);
         let (panels, events) = mpsc::channel(8);
@@ -485,8 +496,8 @@ impl Bench {
 
 /// Hands commands on while the driver drives.
 fn hanging_now_and_then(
-    mut given: mpsc::Receiver<DoorCommand>,
-) -> (watch::Sender<Driver>, mpsc::Receiver<DoorCommand>) {
+    mut given: mpsc::Receiver<TimedCommand>,
+) -> (watch::Sender<Driver>, mpsc::Receiver<TimedCommand>) {
     let (driver, mut watched) = watch::channel(Driver::Drives);
     let (hand_on, orders) = mpsc::channel(1);
     tokio::spawn(async move {
