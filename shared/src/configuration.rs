@@ -4,7 +4,8 @@
 mod door;
 
 pub use door::{
-    AccessPoint, Area, ContactSensing, DOOR_TIME_LIMIT_MS, Door, DoorKind, LockType, PassageSensing,
+    AccessPoint, Area, ContactSensing, DOOR_TIME_LIMIT_MS, Door, DoorKind, HoursBegin, LockType,
+    PassageSensing, UnlockedHours,
 };
 
 use alloc::{collections::BTreeSet, string::String, vec::Vec};
@@ -239,6 +240,9 @@ impl SignedKind for Configuration {
         {
             return out_of_range("doors");
         }
+        if !self.doors.iter().all(|door| self.has_partner(door)) {
+            return out_of_range("interlocked doors must name each other");
+        }
         if self.access_points.len() > ACCESS_POINTS_PER_GATE
             || !self.access_points.is_sorted_by(|a, b| a.id < b.id)
             || !self
@@ -264,6 +268,14 @@ impl SignedKind for Configuration {
 }
 
 impl Configuration {
+    fn has_partner(&self, door: &Door) -> bool {
+        let Some(partner) = door.interlock else {
+            return true;
+        };
+        let at = self.doors.binary_search_by_key(&partner, |door| door.id);
+        at.is_ok_and(|at| self.doors[at].interlock == Some(door.id))
+    }
+
     fn has_door_and_areas(&self, point: &AccessPoint) -> bool {
         let has_area = |id| self.areas.binary_search_by_key(&id, |area| area.id).is_ok();
         self.doors
@@ -291,6 +303,10 @@ impl Configuration {
                 .binary_search_by_key(&id, |schedule| schedule.id)
                 .is_ok()
         };
+        let hours = self.doors.iter().filter_map(|door| door.hours);
+        if !hours.into_iter().all(|hours| has_schedule(hours.schedule)) {
+            return Err(Malformed::OutOfRange("a door's unlocked hours"));
+        }
         let has_access_point = |id| {
             self.access_points
                 .binary_search_by_key(&id, |point| point.id)

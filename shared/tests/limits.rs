@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "only part of the cast is needed")]
 mod cast;
 #[path = "golden/configuration.rs"]
+#[allow(dead_code, reason = "only one of the configurations is needed")]
 mod configuration;
 #[path = "golden/documents.rs"]
 #[allow(dead_code, reason = "only part of the documents is needed")]
@@ -16,7 +17,9 @@ mod passes;
 use cast::key;
 use shared::{
     cbor::{self, Malformed},
-    configuration::{ContactSensing, DoorKind, PassageSensing, TLS_KEYS_LIMIT},
+    configuration::{
+        ContactSensing, DoorKind, HoursBegin, PassageSensing, TLS_KEYS_LIMIT, UnlockedHours,
+    },
     cose,
     document::{self, DocumentRejected, SignedKind},
     ids::{AccessPointId, AreaId, DoorId, HolderNumber, ScheduleId, Serial, StaffNumber},
@@ -79,6 +82,23 @@ fn doors_and_access_points_must_make_sense() {
             }),
             ("pre-alarm before the opening", |it| {
                 it.doors[0].pre_alarm_ms = 10_001
+            }),
+            ("a door interlocked with itself", |it| {
+                it.doors[0].interlock = Some(it.doors[0].id);
+            }),
+            ("an interlock with no such door", |it| {
+                it.doors[0].interlock = Some(DoorId(99));
+            }),
+            ("an interlock that one side knows of", |it| {
+                let mut other = it.doors[0].clone();
+                (other.id, other.interlock) = (DoorId(99), Some(it.doors[0].id));
+                it.doors.push(other);
+            }),
+            ("unlocked hours of no schedule", |it| {
+                it.doors[0].hours = Some(UnlockedHours {
+                    schedule: ScheduleId(99),
+                    begin: HoursBegin::WithSchedule,
+                });
             }),
             ("a contact that is absent", |it| {
                 it.doors[0].passage = PassageSensing::DoorContact;

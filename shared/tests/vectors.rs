@@ -97,7 +97,14 @@ fn statements_keep_their_bytes() {
         let value = documents::signed(what, document, "statement");
         documents_file(&format!("{what}.json"), vec![value]);
     }
-    one("configuration", &configuration::configuration());
+    let configurations = [configuration::configuration(), configuration::vestibule()];
+    documents_file(
+        "configuration.json",
+        configurations
+            .iter()
+            .map(|it| documents::signed("configuration", it, "statement"))
+            .collect(),
+    );
     one("roster", &documents::roster());
     one("heads", &documents::heads());
     one("time", &documents::time());

@@ -155,6 +155,8 @@ impl Door {
             extended_release_time_ms: ms(self.fields.extended_release_time_ms.get()),
             open_time_ms: ms(self.fields.open_time_ms.get()),
             pre_alarm_ms: ms(self.fields.pre_alarm_ms.get()),
+            interlock: None,
+            hours: None,
         }
     }
 }

@@ -69,6 +69,8 @@ pub enum DoorAdmits {
     Passes,
     /// Its mode is `Blocked`.
     Blocked,
+    /// Its partner in an interlock is open or released.
+    Interlocked,
     /// It, or the whole gate, is locked down.
     LockedDown,
     /// The door process or the wiring does not work.
@@ -104,6 +106,17 @@ enum Fire {
     Active,
 }
 
+/// Does the door stand unlocked by its schedule?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hours {
+    /// It is not the time, or the first person has not come.
+    Over,
+    /// It does.
+    Open,
+    /// It would, but staff locked it for the rest of the hours.
+    LockedByStaff,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lamp {
     Off,
@@ -117,6 +130,7 @@ pub(crate) struct Door {
     configuration: DoorConfiguration,
     mode: DoorMode,
     lockdown: Lockdown,
+    hours: Hours,
     fire: Fire,
     bolt: Bolt,
     leaf: Leaf,
@@ -139,6 +153,7 @@ impl Door {
             configuration,
             mode,
             lockdown,
+            hours: Hours::Over,
             fire: Fire::Quiet,
             bolt: Bolt::Locked { since: None },
             lamp: Lamp::Off,
@@ -223,11 +238,39 @@ impl Door {
         }
     }
 
+    /// Staff or an order want this mode. *Locked* ends unlocked hours until they begin anew.
     pub(crate) fn set_mode(&mut self, now: Now, mode: DoorMode) {
-        if self.mode != mode {
-            self.mode = mode;
+        if mode == DoorMode::Locked && self.hours == Hours::Open {
+            self.hours = Hours::LockedByStaff;
+        } else if self.mode == mode {
+            return;
+        }
+        self.mode = mode;
+        self.mode_changed(now);
+    }
+
+    /// The door's unlocked hours begin or are over.
+    pub(crate) fn set_hours(&mut self, now: Now, hours: Hours) {
+        let was_locked_by_staff = self.hours == Hours::LockedByStaff && hours == Hours::Open;
+        if self.hours == hours || was_locked_by_staff {
+            return;
+        }
+        let before = self.effective_mode();
+        self.hours = hours;
+        let mode = self.effective_mode();
+        if mode != before {
+            self.event(DoorEvent::ModeChanged(mode));
             self.mode_changed(now);
         }
+    }
+
+    pub(crate) fn hours(&self) -> Hours {
+        self.hours
+    }
+
+    /// Is it shut and locked, as the other door of an interlock wants it?
+    pub(crate) fn is_secured(&self) -> bool {
+        matches!(self.bolt, Bolt::Locked { .. }) && !self.is_open()
     }
 
     pub(crate) fn set_lockdown(&mut self, now: Now, lockdown: Lockdown) {
@@ -353,6 +396,9 @@ impl Door {
     pub(crate) fn effective_mode(&self) -> DoorMode {
         match self.lockdown {
             Lockdown::On { .. } => DoorMode::LockedDown,
+            Lockdown::Off if self.mode == DoorMode::Locked && self.hours == Hours::Open => {
+                DoorMode::Unlocked
+            }
             Lockdown::Off => self.mode,
         }
     }
@@ -380,9 +426,14 @@ impl Door {
             return Sensed::Nothing;
         }
         self.event(DoorEvent::Opened);
+        // Nobody saw it open that was open when the gate began to look: it must be shut in time.
+        let was_unseen = self.leaf == Leaf::Unknown;
         if self.bolt == Bolt::Held {
             self.leaf = Leaf::open_freely();
-        } else if self.is_released(now) || self.leaf.was_shut_within(now.uptime, LEAF_BOUNCE_MS) {
+        } else if was_unseen
+            || self.is_released(now)
+            || self.leaf.was_shut_within(now.uptime, LEAF_BOUNCE_MS)
+        {
             self.leaf = Leaf::open_watched(now.uptime, &self.configuration);
         } else {
             self.leaf = Leaf::open_forced();
@@ -480,5 +531,7 @@ impl Door {
     }
 }
 
+#[cfg(test)]
+mod states;
 #[cfg(test)]
 mod tests;

@@ -95,6 +95,8 @@ pub struct Gate {
     storage: Storage,
     next_scan: ScanId,
     lockdown: Lockdown,
+    /// When unlocked hours are looked at again.
+    hours_at: Option<Uptime>,
     doors: BTreeMap<DoorId, Door>,
     readers: BTreeMap<AccessPointId, Reader>,
     passages: OpenPassages,

@@ -50,6 +50,9 @@ pub enum GuardRefused {
     /// The door is blocked.
     #[error("the door is blocked: only a supervisor may let in")]
     DoorBlocked,
+    /// The other door of an interlock is open or released.
+    #[error("the other door of the interlock is open: shut it first")]
+    Interlocked,
     /// `Accessed` is a moment, not a mode to ask for.
     #[error("that mode cannot be set: let somebody in instead")]
     ModeNotSettable,

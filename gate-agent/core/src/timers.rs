@@ -14,6 +14,8 @@ pub enum TimerReason {
     HeldOpenSoon(DoorId),
     /// A door has been open for too long.
     HeldOpen(DoorId),
+    /// The unlocked hours of a door may begin or be over.
+    UnlockedHours,
     /// A lamp goes out.
     SignalEnds(DoorId),
     /// Nobody went through after a grant.

@@ -5,7 +5,7 @@ use alloc::string::String;
 use minicbor::{Decode, Encode};
 
 use crate::{
-    ids::{AccessPointId, AreaId, DoorId},
+    ids::{AccessPointId, AreaId, DoorId, ScheduleId},
     policy::{
         AntiPassbackPolicy, LivePassPolicy, SecondPersonPolicy, UnknownIssuancePolicy,
         UnknownStatusPolicy, UntrustedClockPolicy,
@@ -114,6 +114,36 @@ pub struct Door {
     /// How long before *held open* the pre-alarm sounds, in ms; at most `open_time_ms`.
     #[n(9)]
     pub pre_alarm_ms: u32,
+    /// Another door of this gate, which names this one too: of the two at most one is released for
+    /// a pass or by staff, and only while the other is shut. Never in the way of egress.
+    #[n(10)]
+    pub interlock: Option<DoorId>,
+    /// When it stands unlocked for everybody.
+    #[n(11)]
+    pub hours: Option<UnlockedHours>,
+}
+
+/// When a door stands unlocked for everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct UnlockedHours {
+    /// A schedule of the configuration.
+    #[n(0)]
+    pub schedule: ScheduleId,
+    /// What begins them.
+    #[n(1)]
+    pub begin: HoursBegin,
+}
+
+/// What begins a door's unlocked hours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum HoursBegin {
+    /// The schedule.
+    #[n(0)]
+    WithSchedule,
+    /// The first holder who goes in while the schedule holds: an empty building stays locked.
+    #[n(1)]
+    WithFirstPerson,
 }
 
 /// Longest time that a door may be told to stay released or open, in ms: one hour.
@@ -135,7 +165,7 @@ impl Door {
                 DoorKind::Turnstile | DoorKind::SpeedGate => true,
             },
         };
-        times && sensing && is_name(&self.name)
+        times && sensing && self.interlock != Some(self.id) && is_name(&self.name)
     }
 }
 

@@ -4,7 +4,8 @@ use shared::{
     access_level::{AccessGrant, AccessLevel},
     configuration::{
         AccessPoint, Area, Configuration, ContactSensing, Door, DoorKind, FreshnessLimits,
-        GatePolicies, LockType, PassageSensing, Peer, Staff, StaffRole, SyncIntervals,
+        GatePolicies, HoursBegin, LockType, PassageSensing, Peer, Staff, StaffRole, SyncIntervals,
+        UnlockedHours,
     },
     ids::{AccessLevelId, AccessPointId, AreaId, Digest, DoorId, ScheduleId, StaffNumber},
     keys::Sign as _,
@@ -64,6 +65,37 @@ pub(crate) fn configuration() -> Configuration {
     }
 }
 
+/// Two doors of a vestibule that stand unlocked once somebody is in.
+pub(crate) fn vestibule() -> Configuration {
+    let door = |id, other: Option<u32>, begin| Door {
+        id: DoorId(id),
+        name: format!("Vestibule {id}"),
+        kind: DoorKind::Door,
+        lock: LockType::FailSecure,
+        contact: ContactSensing::Present,
+        passage: PassageSensing::DoorContact,
+        interlock: other.map(DoorId),
+        hours: Some(UnlockedHours {
+            schedule: ScheduleId(1),
+            begin,
+        }),
+        ..turnstile()
+    };
+    let interlock_alone = Door {
+        hours: None,
+        ..door(2, Some(1), HoursBegin::WithSchedule)
+    };
+    Configuration {
+        header: header(6, 90),
+        doors: vec![
+            door(1, Some(2), HoursBegin::WithFirstPerson),
+            interlock_alone,
+            door(3, None, HoursBegin::WithSchedule),
+        ],
+        ..configuration()
+    }
+}
+
 fn area(id: u32, name: &str, capacity: Option<u32>) -> Area {
     Area {
         id: AreaId(id),
@@ -84,6 +116,8 @@ fn turnstile() -> Door {
         extended_release_time_ms: 15_000,
         open_time_ms: 10_000,
         pre_alarm_ms: 3_000,
+        interlock: None,
+        hours: None,
     }
 }
 

@@ -184,7 +184,10 @@ pub(crate) fn configuration() -> impl Strategy<Value = Configuration> {
         vec(digest(), 0..=4),
     )
         .prop_map(|(header, name, staff, kids, capacity, tls_keys)| {
-            let mut value = golden::configuration();
+            let mut value = match capacity {
+                Some(_) => golden::vestibule(),
+                None => golden::configuration(),
+            };
             value.offsets.until = header.expires_at;
             value.header = header;
             value.name.clone_from(&name);

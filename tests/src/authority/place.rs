@@ -119,6 +119,8 @@ fn turnstile() -> Door {
         extended_release_time_ms: 10_000,
         open_time_ms: 20_000,
         pre_alarm_ms: 5000,
+        interlock: None,
+        hours: None,
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) fn turnstile() -> Door {
         extended_release_time_ms: 500,
         open_time_ms: 1_000,
         pre_alarm_ms: 500,
+        interlock: None,
+        hours: None,
     }
 }
 

@@ -291,7 +291,8 @@ fn second_person_here(_: &Shown<'_>, facts: &AdmissionFacts<'_>) -> Finding {
 }
 
 fn door_not_blocked(_: &Shown<'_>, facts: &AdmissionFacts<'_>) -> Finding {
-    fails_if(facts.door == DoorAdmits::Blocked)
+    let is_blocked = matches!(facts.door, DoorAdmits::Blocked | DoorAdmits::Interlocked);
+    fails_if(is_blocked)
 }
 
 fn door_not_locked_down(_: &Shown<'_>, facts: &AdmissionFacts<'_>) -> Finding {

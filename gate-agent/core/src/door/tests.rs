@@ -19,6 +19,8 @@ fn configuration() -> DoorConfiguration {
         extended_release_time_ms: 10_000,
         open_time_ms: 20_000,
         pre_alarm_ms: 5000,
+        interlock: None,
+        hours: None,
     }
 }
 
@@ -140,6 +142,15 @@ fn a_door_that_stands_open_warns_then_alarms_and_ends_when_it_is_shut() {
             DoorEvent::AlarmEnded(DoorAlarm::HeldOpen)
         ]
     );
+}
+
+#[test]
+fn a_door_that_stood_open_when_the_gate_began_to_look_is_to_be_shut_in_time() {
+    let mut door = Door::start(configuration(), DoorMode::Locked, Lockdown::Off);
+    door.handle_input(at(0), DoorInput::Opened);
+    assert_eq!(events(&mut door), [DoorEvent::Opened]);
+    wait_until(&mut door, OPEN_TIME_MS);
+    assert!(events(&mut door).contains(&DoorEvent::AlarmRaised(DoorAlarm::HeldOpen)));
 }
 
 #[test]

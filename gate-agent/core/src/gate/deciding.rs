@@ -16,7 +16,7 @@ use shared::{
 
 use super::Gate;
 use crate::{
-    admission::{Admission, AdmissionFacts, DoorAdmits, OtherPerson, Standing, StatusKnown, admit},
+    admission::{Admission, AdmissionFacts, OtherPerson, Standing, StatusKnown, admit},
     input::{HolderFacts, Lookup},
     memory::Presence,
     passback::Peers,
@@ -101,10 +101,7 @@ impl Gate {
                 Some(_) => OtherPerson::Present,
                 None => OtherPerson::Absent,
             },
-            door: self
-                .doors
-                .get(&access_point.door)
-                .map_or(DoorAdmits::Faulty, |door| door.admits()),
+            door: self.door_admits(access_point.door),
         })
     }
 

@@ -305,18 +305,6 @@ impl Gate {
         self.flush_doors(now);
     }
 
-    /// The order or the guard's request stands on record; that the door was released follows, as
-    /// something may have come in between.
-    pub(super) fn release_for_staff(&mut self, now: Now, door: DoorId, proof: &Committed) {
-        let Some(machine) = self.doors.get_mut(&door) else {
-            return;
-        };
-        machine.release_for_staff(now, proof);
-        self.flush_doors(now);
-        let event = DoorEvent::Released;
-        self.tell(now, [Event::Door { door, event }].to_vec());
-    }
-
     fn known(&self, now: Now, kind: StoredKind) -> Known<'_> {
         let arriving = self.commits.arriving(kind);
         Known {

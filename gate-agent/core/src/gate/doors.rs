@@ -3,18 +3,18 @@
 use alloc::vec::Vec;
 
 use shared::{
-    configuration::PassageSensing,
-    ids::{DoorId, ScanId},
-    journal::{Event, PassageOutcome},
+    configuration::{HoursBegin, PassageSensing, UnlockedHours},
+    ids::{AreaId, DoorId, ScanId},
+    journal::{ClockTrust, DoorEvent, Event, PassageOutcome},
     panel_api::PanelMessage,
-    time::Now,
+    time::{Now, Uptime},
 };
 
 use super::{Gate, deciding::access_point_of};
 use crate::{
     action::Action,
     commits::{Committed, Consequence, Draft},
-    door::{Door, DoorOutput, RELEASE_GRACE_MS, Sensed},
+    door::{Door, DoorAdmits, DoorOutput, Hours, RELEASE_GRACE_MS, Sensed},
     input::DoorInput,
     memory::MemoryChange,
     passage::OpenPassage,
@@ -64,10 +64,99 @@ impl Gate {
         door: DoorId,
         proof: &Committed,
     ) {
-        if let Some(machine) = self.doors.get_mut(&door) {
+        // Its partner in an interlock may have been opened between decision and commit.
+        if !self.is_interlocked(door)
+            && let Some(machine) = self.doors.get_mut(&door)
+        {
             machine.release_for_pass(now, proof);
         }
         self.expect_passage(now, scan, door);
+    }
+
+    /// The order or the guard's request stands on record; that the door was released follows, as
+    /// something may have come in between, the other door of an interlock too.
+    pub(super) fn release_for_staff(&mut self, now: Now, door: DoorId, proof: &Committed) {
+        if self.is_interlocked(door) {
+            return;
+        }
+        let Some(machine) = self.doors.get_mut(&door) else {
+            return;
+        };
+        machine.release_for_staff(now, proof);
+        self.flush_doors(now);
+        let event = DoorEvent::Released;
+        self.tell(now, [Event::Door { door, event }].to_vec());
+    }
+
+    /// May a pass release the door?
+    pub(super) fn door_admits(&self, door: DoorId) -> DoorAdmits {
+        let admits = self.doors.get(&door);
+        match admits.map_or(DoorAdmits::Faulty, Door::admits) {
+            DoorAdmits::Passes if self.is_interlocked(door) => DoorAdmits::Interlocked,
+            admits => admits,
+        }
+    }
+
+    /// Is the door's partner in an interlock open or released?
+    pub(super) fn is_interlocked(&self, door: DoorId) -> bool {
+        let partner = self.doors.get(&door).and_then(|it| it.configuration().interlock);
+        let partner = partner.and_then(|partner| self.doors.get(&partner));
+        partner.is_some_and(|partner| !partner.is_secured())
+    }
+
+    /// Begins and ends the unlocked hours of doors. A clock that is not believed begins none.
+    pub(super) fn look_at_hours(&mut self, now: Now) {
+        let is_believed = self.clock.trust() == ClockTrust::Trusted;
+        let Some(configuration) = self.documents.configuration() else {
+            return;
+        };
+        let local = configuration.offsets.local(now.utc).filter(|_| is_believed);
+        let mut wanted = Vec::new();
+        for door in &configuration.doors {
+            let Some(UnlockedHours { schedule, begin }) = door.hours else {
+                wanted.push((door.id, Hours::Over));
+                continue;
+            };
+            let schedules = &configuration.schedules;
+            let at = schedules.binary_search_by_key(&schedule, |it| it.id);
+            let is_time = at.is_ok_and(|at| local.is_some_and(|it| schedules[at].admits(it)));
+            let hours = match (is_time, begin) {
+                (false, _) => Hours::Over,
+                (true, HoursBegin::WithSchedule) => Hours::Open,
+                // Begun by whoever goes in; then kept until the schedule ends them.
+                (true, HoursBegin::WithFirstPerson) => {
+                    self.doors.get(&door.id).map_or(Hours::Over, Door::hours)
+                }
+            };
+            wanted.push((door.id, hours));
+        }
+        for (door, hours) in wanted {
+            if let Some(machine) = self.doors.get_mut(&door) {
+                machine.set_hours(now, hours);
+            }
+        }
+        self.hours_at = self.next_look_at_hours(now);
+    }
+
+    /// The next full minute, while some door has hours.
+    fn next_look_at_hours(&self, now: Now) -> Option<Uptime> {
+        let mut doors = self.doors.values();
+        let has_hours = doors.any(|door| door.configuration().hours.is_some());
+        has_hours.then(|| now.uptime.plus_ms((60 - now.utc.0 % 60) * 1000))
+    }
+
+    /// Somebody went in: where the first person begins the hours, they begin.
+    fn first_person_is_in(&mut self, now: Now, door: DoorId, to: AreaId) {
+        let Some(machine) = self.doors.get_mut(&door) else {
+            return;
+        };
+        let hours = machine.configuration().hours;
+        let begins = hours.is_some_and(|hours| hours.begin == HoursBegin::WithFirstPerson);
+        if begins && to != AreaId::OUTSIDE && machine.hours() == Hours::Over {
+            machine.set_hours(now, Hours::Open);
+            // Outside the schedule they are over again at once.
+            self.look_at_hours(now);
+        }
     }
 
     /// Waits for somebody to go through a door that was released.
@@ -83,7 +172,13 @@ impl Gate {
             .uptime
             .plus_ms(u64::from(configuration.release_time_ms) + RELEASE_GRACE_MS);
         match configuration.passage {
-            PassageSensing::None => {}
+            PassageSensing::None => {
+                let point = self.memory.reservation(scan).map(|it| it.access_point);
+                let to = point.and_then(|at| access_point_of(self.configuration()?, at));
+                if let Some(to) = to.map(|point| point.to) {
+                    self.first_person_is_in(now, door, to);
+                }
+            }
             // The leaf stands open already: it will not open once more for this holder.
             PassageSensing::DoorContact if is_open => {
                 self.flush_doors(now);
@@ -104,10 +199,13 @@ impl Gate {
             self.settlements.push((scan, outcome));
             return;
         }
-        let to = self
+        let point = self
             .configuration()
-            .and_then(|it| access_point_of(it, reservation.access_point))
-            .map(|point| point.to);
+            .and_then(|it| access_point_of(it, reservation.access_point));
+        let (to, door) = (point.map(|it| it.to), point.map(|it| it.door));
+        if let (PassageOutcome::Taken, Some(door), Some(to)) = (outcome, door, to) {
+            self.first_person_is_in(now, door, to);
+        }
         let mut changes = match outcome {
             PassageOutcome::Taken | PassageOutcome::UnknownCountedTaken => Vec::new(),
             PassageOutcome::NotTaken | PassageOutcome::UnknownCountedNotTaken => {
@@ -180,6 +278,8 @@ impl Gate {
         for point in points {
             self.readers.entry(point).or_default();
         }
+        self.look_at_hours(now);
+        self.flush_doors(now);
     }
 
     /// Something changed that decides anew: a pass in front of a reader is a new scan.

@@ -149,6 +149,9 @@ impl Gate {
             .ok_or(GuardRefused::AccessPointUnknown(ask.access_point))?;
         let (door, to) = (point.door, point.to);
         self.may_let_in(door, role)?;
+        if self.is_interlocked(door) {
+            return Err(GuardRefused::Interlocked);
+        }
         let denied = match ask.scan {
             Some(scan) => Some(
                 self.recent

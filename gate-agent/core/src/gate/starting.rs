@@ -73,6 +73,7 @@ impl Gate {
             storage: Storage::Sound,
             next_scan: facts.next_scan,
             lockdown: facts.lockdown,
+            hours_at: None,
             doors: BTreeMap::new(),
             readers: BTreeMap::new(),
             passages: OpenPassages::default(),

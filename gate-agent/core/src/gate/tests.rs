@@ -2,6 +2,7 @@
 
 mod clock;
 mod documents;
+mod door_rules;
 mod guards;
 mod interleaving;
 mod line;

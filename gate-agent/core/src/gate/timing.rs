@@ -28,6 +28,9 @@ impl Gate {
         for door in self.doors.values_mut() {
             door.handle_timeout(now);
         }
+        if self.hours_at.is_some_and(|at| at <= now.uptime) {
+            self.look_at_hours(now);
+        }
         self.flush_doors(now);
         for scan in self.passages.take_due(now.uptime) {
             self.settle(now, scan, PassageOutcome::NotTaken);
@@ -118,8 +121,10 @@ impl Gate {
             Storage::Failing { retry_at, .. } => Some((*retry_at, TimerReason::StorageRetry)),
         };
         let doors = self.doors.values().map(|door| door.next_timer());
+        let hours = self.hours_at.map(|at| (at, TimerReason::UnlockedHours));
         [
             step,
+            hours,
             storage,
             self.passages.next_timer(),
             self.refusals.next_timer(),
