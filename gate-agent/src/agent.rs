@@ -15,7 +15,8 @@ use crate::{
     configuration::{AgentConfiguration, ReaderPlace},
     decoder::DecoderSettings,
     door_io::{
-        COMMANDS_WAITING_MAX, DoorProcessStart, DoorReport, Doors, REPORTS_WAITING_MAX, TimedCommand,
+        COMMANDS_WAITING_MAX, DoorProcessStart, DoorReport, Doors, REPORTS_WAITING_MAX,
+        TimedCommand,
     },
     event_loop::{EventLoop, Inputs, Outputs, Start, SyncControls},
     panel::{self, SignIns},
@@ -143,8 +144,13 @@ impl Agent {
         };
 
         let (doors, sensors) = start_doors(configuration, &clock, children.doors, &mut tasks).await;
-        let (frames, readers, pulses) =
-            start_readers(&configuration.readers, &clock, &children.decoder, &mut tasks).await;
+        let (frames, readers, pulses) = start_readers(
+            &configuration.readers,
+            &clock,
+            &children.decoder,
+            &mut tasks,
+        )
+        .await;
         let (panel_events, panels) = mpsc::channel(panel::REQUESTS_WAITING_MAX);
         let listener = panel::listen(&configuration.panel_socket)?;
         tasks.watch("panel", panel::serve(listener, panel_events));

@@ -72,13 +72,19 @@ pub fn check_message(bytes: &[u8]) -> Result<(), Garbled> {
     use protocol::Message as _;
     match protocol::Report::read(bytes) {
         Ok(report) => {
-            assert_eq!(&report.to_bytes()[2..], bytes, "one spelling for each message");
+            assert_eq!(
+                &report.to_bytes()[2..],
+                bytes,
+                "one spelling for each message"
+            );
             Ok(())
         }
         Err(_) => protocol::Ask::read(bytes).map(|ask| match ask {
             // Its wiring is JSON, which has many spellings.
             protocol::Ask::Begin { .. } => {}
-            protocol::Ask::Command { .. } | protocol::Ask::Heartbeat { .. } | protocol::Ask::Rest => {
+            protocol::Ask::Command { .. }
+            | protocol::Ask::Heartbeat { .. }
+            | protocol::Ask::Rest => {
                 assert_eq!(&ask.to_bytes()[2..], bytes, "one spelling for each message");
             }
         }),

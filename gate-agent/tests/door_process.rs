@@ -112,7 +112,10 @@ impl Box {
 impl Agent {
     async fn command(&self, command: DoorCommand) {
         let at = Clock::system().uptime();
-        self.commands.send(TimedCommand { at, command }).await.unwrap();
+        self.commands
+            .send(TimedCommand { at, command })
+            .await
+            .unwrap();
     }
 
     async fn fault(&mut self) -> Option<String> {
@@ -203,7 +206,11 @@ async fn nobody_commanding_any_more_ends_the_process_with_the_lock_locked() {
     the_box.has_moved(1).await;
     let process = the_box.process().as_raw_nonzero().get();
     drop(agent.commands);
-    timeout(PATIENCE, agent.watched).await.unwrap().unwrap().unwrap();
+    timeout(PATIENCE, agent.watched)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
     assert_eq!(the_box.moves(), ["released command", "locked abandoned"]);
     assert!(!PathBuf::from(format!("/proc/{process}")).exists());
 }
@@ -221,5 +228,9 @@ async fn a_program_that_is_no_door_process_is_a_fault_and_is_tried_again() {
     let problem = agent.fault().await.expect("a fault");
     assert!(problem.contains("/nonexistent"), "{problem}");
     drop(agent.commands);
-    timeout(PATIENCE, agent.watched).await.unwrap().unwrap().unwrap();
+    timeout(PATIENCE, agent.watched)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
 }

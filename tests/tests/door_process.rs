@@ -125,6 +125,9 @@ async fn a_killed_door_process_is_a_fault_that_denies_and_then_the_door_works_ag
         })
         .collect();
     let part = format!("lines of door {}", DoorId(TURNSTILE.0));
-    ensure!(faults.contains(&(&part, true)) && faults.contains(&(&part, false)), "{faults:?}");
+    ensure!(
+        faults.contains(&(&part, true)) && faults.contains(&(&part, false)),
+        "{faults:?}"
+    );
     Ok(())
 }

@@ -114,7 +114,9 @@ pub(crate) fn contradiction(first: &DoorIoConfig, second: &DoorIoConfig) -> Opti
             (!same).then(|| format!("baud, parity and poll_ms differ between doors at {port}"))
         }
         (DoorIoConfig::Lcus(_), DoorIoConfig::Lcus(_)) => None,
-        _ => Some(format!("two kinds of boards at {port}: one port is one kind's")),
+        _ => Some(format!(
+            "two kinds of boards at {port}: one port is one kind's"
+        )),
     }
 }
 
@@ -220,17 +222,24 @@ impl BoardLines {
         // Inputs that have not been read yet are told when they are.
         let said = self.doors.iter().flat_map(|attached| {
             let door = attached.door;
-            attached.sensors.iter().filter_map(move |(sensor, _, last)| {
-                let input = sensor.says_at_first((*last)?)?;
-                Some(Sensed { door, input })
-            })
+            attached
+                .sensors
+                .iter()
+                .filter_map(move |(sensor, _, last)| {
+                    let input = sensor.says_at_first((*last)?)?;
+                    Some(Sensed { door, input })
+                })
         });
         Ok(said.collect())
     }
 
     pub(super) async fn settle(&mut self) -> anyhow::Result<()> {
         let settled = async {
-            while self.outputs.values().any(|it| it.confirmed != Some(it.wanted)) {
+            while self
+                .outputs
+                .values()
+                .any(|it| it.confirmed != Some(it.wanted))
+            {
                 self.go_on()?;
                 if self.speech == Speech::Lcus {
                     continue;
@@ -339,7 +348,14 @@ impl BoardLines {
         let Some((unit, count)) = self.inputs.get(turn).copied() else {
             // With no input to read, the lock is written again: a board that was unplugged, or
             // lost its power, is noticed and is as it should be.
-            self.next_look = (now.plus_ms(if self.inputs.is_empty() { TELL_AGAIN_MS } else { poll_ms }), 0);
+            self.next_look = (
+                now.plus_ms(if self.inputs.is_empty() {
+                    TELL_AGAIN_MS
+                } else {
+                    poll_ms
+                }),
+                0,
+            );
             if self.inputs.is_empty() {
                 let first = self.doors.first()?;
                 let output = self.outputs.get_mut(&(first.unit, first.lock.relay))?;

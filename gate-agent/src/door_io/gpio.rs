@@ -168,10 +168,14 @@ impl GpioLines {
 
     fn take(&mut self, edge: Edge) -> anyhow::Result<()> {
         let before = self.last_edge.replace(edge.number);
-        let sensor = self.sensors.iter().find(|(_, offset)| *offset == edge.offset);
+        let sensor = self
+            .sensors
+            .iter()
+            .find(|(_, offset)| *offset == edge.offset);
         let input = sensor.and_then(|(sensor, _)| sensor.says(edge.stands));
         let door = self.door;
-        self.waiting.extend(input.map(|input| Sensed { door, input }));
+        self.waiting
+            .extend(input.map(|input| Sensed { door, input }));
         if before.is_some_and(|before| before.wrapping_add(1) != edge.number) {
             tracing::warn!(door.id = door.0, "edges of door {door} were lost");
             let standing = self.standing()?;

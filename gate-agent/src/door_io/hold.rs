@@ -43,7 +43,10 @@ impl Hold {
             .with_context(|| format!("cannot open {}", path.display()))?;
         if !is_taken(&file)? {
             let holder = holder(&mut file).with_context(|| {
-                format!("{} is held by a process that it does not name", path.display())
+                format!(
+                    "{} is held by a process that it does not name",
+                    path.display()
+                )
             })?;
             if holder == getpid() {
                 bail!("this very process holds the doors' lines already");

@@ -257,7 +257,11 @@ impl Watch {
             if pulse.asked.is_none() {
                 let (answer, asked) = oneshot::channel();
                 // A loop that is too busy for the question is asked again.
-                if self.reports.try_send(DoorReport::DoesTheLoopTurn(answer)).is_ok() {
+                if self
+                    .reports
+                    .try_send(DoorReport::DoesTheLoopTurn(answer))
+                    .is_ok()
+                {
                     pulse.asked = Some(asked);
                 }
             }
@@ -274,7 +278,13 @@ impl Watch {
             Report::Fault { door, problem } => self.fault(door, problem).await,
             Report::WasAlone => {
                 tracing::warn!("the door process was out of touch with the agent");
-                for door in self.doors.places.iter().map(|it| it.door).collect::<Vec<_>>() {
+                for door in self
+                    .doors
+                    .places
+                    .iter()
+                    .map(|it| it.door)
+                    .collect::<Vec<_>>()
+                {
                     if !self.faulty.contains(&door) {
                         let problem = "was out of touch with the agent for a while";
                         self.fault(door, Some(problem.into())).await;
@@ -299,7 +309,13 @@ impl Watch {
 
     async fn all_are_faulty(&mut self, problem: &anyhow::Error) {
         let problem = format!("the door process does not work: {problem:#}");
-        for door in self.doors.places.iter().map(|it| it.door).collect::<Vec<_>>() {
+        for door in self
+            .doors
+            .places
+            .iter()
+            .map(|it| it.door)
+            .collect::<Vec<_>>()
+        {
             self.fault(door, Some(problem.clone())).await;
         }
         self.tell_ready();

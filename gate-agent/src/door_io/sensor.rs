@@ -157,7 +157,9 @@ mod tests {
 
     fn lit(shown: &Shown) -> Vec<Lamp> {
         let lamps = Lamp::ALL.into_iter();
-        lamps.filter(|lamp| shown.of(*lamp) == Stands::Active).collect()
+        lamps
+            .filter(|lamp| shown.of(*lamp) == Stands::Active)
+            .collect()
     }
 
     #[test]
@@ -201,7 +203,11 @@ mod tests {
             for stands in [Stands::Active, Stands::Idle] {
                 let first = sensor.says_at_first(stands);
                 let is_level = sensor.says(Stands::Idle).is_some();
-                assert_eq!(first, sensor.says(stands).filter(|_| is_level), "{sensor:?}");
+                assert_eq!(
+                    first,
+                    sensor.says(stands).filter(|_| is_level),
+                    "{sensor:?}"
+                );
             }
         }
     }

@@ -136,7 +136,9 @@ fn every_reachable_state_has_a_row_for_every_input() {
         *inputs.entry((row.region, row.from.clone())).or_default() += 1;
     }
     for row in &rows {
-        let region = regions::ALL.iter().find(|it| it.name_of_region == row.region);
+        let region = regions::ALL
+            .iter()
+            .find(|it| it.name_of_region == row.region);
         let expected = region.expect("a region").inputs.len();
         assert_eq!(inputs[&(row.region, row.to.clone())], expected, "{row:?}");
     }
@@ -184,13 +186,20 @@ fn no_row_breaks_a_promise_of_the_door() {
                 !(has("LOCK") && row.to.contains("fire")),
                 "locked while there is fire: {row:?}"
             );
-            assert_eq!(is_held(&row.to) && !is_held(&row.from), has("HOLD"), "{row:?}");
+            assert_eq!(
+                is_held(&row.to) && !is_held(&row.from),
+                has("HOLD"),
+                "{row:?}"
+            );
         }
         if row.region == "leaf" {
             let forced = row.from.starts_with("closed locked") && row.input == "opened";
             assert_eq!(forced, has("raise ForcedOpen"), "{row:?}");
             if row.input == "closed" {
-                assert!(row.to.starts_with("closed") || row.to.starts_with("just"), "{row:?}");
+                assert!(
+                    row.to.starts_with("closed") || row.to.starts_with("just"),
+                    "{row:?}"
+                );
             }
         }
     }

@@ -99,7 +99,10 @@ impl Gate {
 
     /// Is the door's partner in an interlock open or released?
     pub(super) fn is_interlocked(&self, door: DoorId) -> bool {
-        let partner = self.doors.get(&door).and_then(|it| it.configuration().interlock);
+        let partner = self
+            .doors
+            .get(&door)
+            .and_then(|it| it.configuration().interlock);
         let partner = partner.and_then(|partner| self.doors.get(&partner));
         partner.is_some_and(|partner| !partner.is_secured())
     }

@@ -17,9 +17,14 @@ pub(super) struct Question {
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum What {
-    WriteCoil { coil: u16, to: Switch },
+    WriteCoil {
+        coil: u16,
+        to: Switch,
+    },
     /// The inputs from 0 on.
-    ReadInputs { count: u16 },
+    ReadInputs {
+        count: u16,
+    },
 }
 
 /// A board's answer.
@@ -138,7 +143,9 @@ impl Question {
                         Switch::Off
                     }
                 };
-                Ok(Some(Answer::Inputs((0..usize::from(count)).map(bit).collect())))
+                Ok(Some(Answer::Inputs(
+                    (0..usize::from(count)).map(bit).collect(),
+                )))
             }
             What::WriteCoil { .. } | What::ReadInputs { .. } => Err(Misheard::Unexpected),
         }
@@ -211,7 +218,10 @@ mod tests {
         let other_coil = sealed(vec![1, 5, 0, 1, 0xff, 0]);
         for (answer, misheard) in [
             (broken, Misheard::Checksum),
-            (sealed(vec![2, 5, 0, 0, 0xff, 0]), Misheard::Unit { unit: 2 }),
+            (
+                sealed(vec![2, 5, 0, 0, 0xff, 0]),
+                Misheard::Unit { unit: 2 },
+            ),
             (other_coil, Misheard::Unexpected),
             (sealed(vec![1, 0x85, 2]), Misheard::Exception { code: 2 }),
             (sealed(vec![1, 0x82, 2]), Misheard::Unexpected),

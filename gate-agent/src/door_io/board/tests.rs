@@ -138,7 +138,11 @@ fn serve(port: &mut File, facts: &Mutex<Facts>) {
             Manner::Answers | Manner::Garbles { .. } => match asked {
                 [1, 5, high, low, value, ..] => {
                     let coil = u16::from_be_bytes([*high, *low]);
-                    let to = if *value == 0xff { Switch::On } else { Switch::Off };
+                    let to = if *value == 0xff {
+                        Switch::On
+                    } else {
+                        Switch::Off
+                    };
                     facts.coils.insert(coil, to);
                     asked.to_vec()
                 }
@@ -181,7 +185,9 @@ async fn until(lines: &mut BoardLines, holds: impl Fn() -> bool) {
             }
         }
     };
-    tokio::time::timeout(PATIENCE, works).await.expect("in time");
+    tokio::time::timeout(PATIENCE, works)
+        .await
+        .expect("in time");
 }
 
 #[tokio::test]
@@ -197,7 +203,9 @@ async fn relays_follow_and_inputs_are_told_when_they_change() {
     assert_eq!(first, [DoorInput::Closed, DoorInput::FireEnded]);
     assert_eq!(board.coil(0), Some(Switch::Off), "locked from the start");
     lines.drive(DOOR, lock(Level::Released)).unwrap();
-    lines.drive(DOOR, Drive::Signal(DoorSignal::Granted)).unwrap();
+    lines
+        .drive(DOOR, Drive::Signal(DoorSignal::Granted))
+        .unwrap();
     until(&mut lines, || {
         (board.coil(0), board.coil(1)) == (Some(Switch::On), Some(Switch::On))
     })
@@ -338,7 +346,10 @@ async fn a_port_that_is_not_there_or_is_taken_is_said_so() {
     }
     let error = BoardLines::open(&[(place, Level::Locked)], Clock::system()).unwrap_err();
     let error = format!("{error:#}");
-    assert!(error.contains("/dev/none") && error.contains("dialout"), "{error}");
+    assert!(
+        error.contains("/dev/none") && error.contains("dialout"),
+        "{error}"
+    );
 }
 
 #[test]

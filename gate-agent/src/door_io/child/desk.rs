@@ -142,15 +142,14 @@ impl Desk {
         if let Some(Bank::Works(lines)) = self.unit_of(door).map(|at| &mut self.units[at].bank)
             && let Err(error) = lines.drive(door, drive)
         {
-            tracing::error!(door.id = door.0, "door {door} was not left as configured: {error:#}");
+            tracing::error!(
+                door.id = door.0,
+                "door {door} was not left as configured: {error:#}"
+            );
         }
     }
 
-    async fn next(
-        &mut self,
-        link: &mut ToAgent,
-        terminated: impl Future<Output = ()>,
-    ) -> Woken {
+    async fn next(&mut self, link: &mut ToAgent, terminated: impl Future<Output = ()>) -> Woken {
         let due = self.next_due();
         let left_ms = due.map(|at| at.since_ms(self.clock.uptime()));
         let hearing = self.hearing;
@@ -246,7 +245,11 @@ impl Desk {
     }
 
     fn sensed(&mut self, unit: usize, link: &mut ToAgent, Sensed { door, input }: Sensed) {
-        if !self.units[unit].places.iter().any(|place| place.door == door) {
+        if !self.units[unit]
+            .places
+            .iter()
+            .any(|place| place.door == door)
+        {
             return;
         }
         let fire = match input {

@@ -35,8 +35,7 @@ impl Rig {
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (ours, theirs) = StdStream::pair().unwrap();
-        let thread =
-            std::thread::spawn(move || serve_on(&runtime().unwrap(), theirs, terminated));
+        let thread = std::thread::spawn(move || serve_on(&runtime().unwrap(), theirs, terminated));
         let mut link = Link::new(ours).unwrap();
         let door = SimulatedDoor {
             turns: false,
@@ -242,11 +241,7 @@ async fn an_end_in_order_ends_a_release_and_leaves_what_is_configured() {
             DoorCommand::HoldReleased,
             vec!["released command"],
         ),
-        (
-            LastLevel::Released,
-            DoorCommand::Lock,
-            vec!["released end"],
-        ),
+        (LastLevel::Released, DoorCommand::Lock, vec!["released end"]),
     ] {
         let mut rig = Rig::start(levels(at_stop, LastLevel::Locked)).await;
         rig.command(command);

@@ -51,7 +51,11 @@ impl FakeChip {
         let wires = self.wires.lock().unwrap();
         let line = |offset| LineFacts {
             offset,
-            name: if offset == 1 { "LOCK".into() } else { String::new() },
+            name: if offset == 1 {
+                "LOCK".into()
+            } else {
+                String::new()
+            },
             consumer: match offset {
                 9 => "spi0 CS0".into(),
                 offset if wires.taken.contains_key(&offset) => "portcullis doors".into(),
@@ -65,10 +69,9 @@ impl FakeChip {
         let mut wires = self.wires.lock().unwrap();
         let is_busy = |offset: &u32| *offset == 9 || wires.taken.contains_key(offset);
         if takings.iter().any(|(offset, _)| is_busy(offset)) {
-            return Err(std::io::Error::from_raw_os_error(
-                rustix::io::Errno::BUSY.raw_os_error(),
-            )
-            .into());
+            return Err(
+                std::io::Error::from_raw_os_error(rustix::io::Errno::BUSY.raw_os_error()).into(),
+            );
         }
         let offsets = takings.iter().map(|(offset, _)| *offset).collect();
         wires.taken.extend(takings);
@@ -83,7 +86,9 @@ impl FakeChip {
         let takings = uses.iter().map(|it| (it.offset, Taking::Output(*it)));
         let taken = self.take(takings.collect())?;
         let mut wires = self.wires.lock().unwrap();
-        wires.set.extend(uses.iter().map(|it| (it.offset, it.stands)));
+        wires
+            .set
+            .extend(uses.iter().map(|it| (it.offset, it.stands)));
         Ok(taken)
     }
 
@@ -187,6 +192,8 @@ impl Taken {
 impl Drop for Taken {
     fn drop(&mut self) {
         let mut wires = self.chip.wires.lock().unwrap();
-        wires.taken.retain(|offset, _| !self.offsets.contains(offset));
+        wires
+            .taken
+            .retain(|offset, _| !self.offsets.contains(offset));
     }
 }

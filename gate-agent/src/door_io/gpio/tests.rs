@@ -87,7 +87,10 @@ fn lines_are_taken_as_wired() {
     let Some(Taking::Output(red)) = chip.taking(3) else {
         panic!("an output");
     };
-    assert_eq!((red.active, red.drive), (Voltage::Low, LineDrive::OpenDrain));
+    assert_eq!(
+        (red.active, red.drive),
+        (Voltage::Low, LineDrive::OpenDrain)
+    );
     assert_eq!(chip.drives(3), Some(Voltage::High), "dark");
 }
 
@@ -177,7 +180,11 @@ fn what_is_not_there_is_listed_with_what_to_write() {
     for (text, words) in [
         (
             "chip = \"pinctrl-rp1\"\nlock = { line = 1, locked = \"low\" }",
-            vec!["pinctrl-rp1", "/dev/gpiochip7 [fake-chip] (10 lines)", "chip = "],
+            vec![
+                "pinctrl-rp1",
+                "/dev/gpiochip7 [fake-chip] (10 lines)",
+                "chip = ",
+            ],
         ),
         (
             "chip = \"fake-chip\"\nlock = { line = \"GPIO17\", locked = \"low\" }",
@@ -208,7 +215,10 @@ fn what_is_written_wrong_is_named() {
     for (text, word) in [
         ("chip = \"c\"\nlock = { line = 1 }", "locked"),
         ("chip = \"c\"\nlock = { line = 1, locked = \"off\" }", "off"),
-        ("chip = \"c\"\nlock = { line = true, locked = \"low\" }", "offset"),
+        (
+            "chip = \"c\"\nlock = { line = true, locked = \"low\" }",
+            "offset",
+        ),
         ("lock = { line = 1, locked = \"low\" }", "chip"),
         (
             "chip = \"c\"\nlock = { line = 1, locked = \"low\" }\nlamp = { line = 3 }",

@@ -209,7 +209,9 @@ impl GpioDoor {
         if self.chip != other.chip {
             return None;
         }
-        let shared = self.lines().find(|line| other.lines().any(|it| it == *line));
+        let shared = self
+            .lines()
+            .find(|line| other.lines().any(|it| it == *line));
         shared.map(|line| format!("line {line} of chip {:?} is two doors'", self.chip))
     }
 }

@@ -86,11 +86,19 @@ fn a_silent_agents_release_runs_to_its_end_and_then_what_is_configured_holds() {
 #[test]
 fn what_was_commanded_to_last_lasts_behind_a_crash_as_configured() {
     for (at_crash, commanded, left) in [
-        (LastLevel::AsCommanded, DoorCommand::HoldReleased, Level::Released),
+        (
+            LastLevel::AsCommanded,
+            DoorCommand::HoldReleased,
+            Level::Released,
+        ),
         (LastLevel::AsCommanded, DoorCommand::Lock, Level::Locked),
         (LastLevel::Locked, DoorCommand::HoldReleased, Level::Locked),
         (LastLevel::Locked, DoorCommand::Lock, Level::Locked),
-        (LastLevel::Released, DoorCommand::HoldReleased, Level::Released),
+        (
+            LastLevel::Released,
+            DoorCommand::HoldReleased,
+            Level::Released,
+        ),
         (LastLevel::Released, DoorCommand::Lock, Level::Released),
     ] {
         for gone in [false, true] {

@@ -195,5 +195,8 @@ async fn a_trace_or_a_socket_that_cannot_be_made_ends_the_door() {
         ..quick()
     });
     let error = lines.sensed().await.unwrap_err();
-    assert!(format!("{error:#}").contains("/proc/none/socket"), "{error:#}");
+    assert!(
+        format!("{error:#}").contains("/proc/none/socket"),
+        "{error:#}"
+    );
 }

@@ -42,7 +42,7 @@ use crate::{
     clock::{Clock, ClockConfig, GateClock},
     door_io::{
         COMMANDS_WAITING_MAX, DoorIoConfig, DoorPlace, DoorProcessStart, DoorReport, Doors,
-        SafeLevels, Sensors, SensorChange, SimulatedDoor, TimedCommand,
+        SafeLevels, SensorChange, Sensors, SimulatedDoor, TimedCommand,
     },
     gate_key::{GATE_KEY_FILE, GateKey, random_secret, write_secret},
     panel::PanelId,

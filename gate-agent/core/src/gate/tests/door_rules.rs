@@ -14,7 +14,9 @@ use shared::{
 
 use crate::{
     action::DoorCommand,
-    authority::{Authority, ENTRY, GUARD, IssuedPass, LIBRARY, LIBRARY_DOOR, SUPERVISOR, TURNSTILE},
+    authority::{
+        Authority, ENTRY, GUARD, IssuedPass, LIBRARY, LIBRARY_DOOR, SUPERVISOR, TURNSTILE,
+    },
     guard::GuardRefused,
     input::{DoorInput, GuardRequest},
     testing::{Bench, Happened},
@@ -97,7 +99,9 @@ fn an_interlock_stops_staff_and_never_the_way_out() {
     }
     bench.log.clear();
     let door = TURNSTILE;
-    let order = bench.authority.sign_order(OrderAction::Release { door }, 60);
+    let order = bench
+        .authority
+        .sign_order(OrderAction::Release { door }, 60);
     bench.gate.handle_order(bench.now, order).unwrap();
     bench.run();
     assert_eq!(bench.releases(), 0);
@@ -140,13 +144,16 @@ fn mode(bench: &Bench, door: DoorId) -> DoorMode {
 }
 
 fn modes_recorded(bench: &Bench) -> Vec<DoorMode> {
-    let modes = bench.recorded().into_iter().filter_map(|event| match event {
-        Event::Door {
-            door: LIBRARY_DOOR,
-            event: DoorEvent::ModeChanged(mode),
-        } => Some(mode),
-        _ => None,
-    });
+    let modes = bench
+        .recorded()
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::Door {
+                door: LIBRARY_DOOR,
+                event: DoorEvent::ModeChanged(mode),
+            } => Some(mode),
+            _ => None,
+        });
     modes.collect()
 }
 
@@ -215,5 +222,9 @@ fn staff_lock_a_door_for_the_rest_of_its_hours_and_a_lockdown_stands_over_them()
     assert_eq!(mode(&bench, LIBRARY_DOOR), DoorMode::Locked);
     bench.wait_ms(5 * MINUTE_MS);
     bench.wait_ms((24 * 60 - 6) * MINUTE_MS);
-    assert_eq!(mode(&bench, LIBRARY_DOOR), DoorMode::Unlocked, "the next day");
+    assert_eq!(
+        mode(&bench, LIBRARY_DOOR),
+        DoorMode::Unlocked,
+        "the next day"
+    );
 }
