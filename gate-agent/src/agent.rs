@@ -1,6 +1,6 @@
 //! Puts an agent together: store, core, doors, readers, panels, sync, and the loop in their middle.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use gate_core::{
@@ -290,7 +290,10 @@ type ReaderEnds = (
     Vec<ReaderPulse>,
 );
 
-/// Returns once every reader reads or has failed to. One that fails is tried again and again, and
+/// How long the start waits for readers: a camera's first picture comes within a second or two.
+const FIRST_ATTEMPTS_WITHIN: Duration = Duration::from_secs(3);
+
+/// Returns once every reader reads or has failed to, or has had its time. One that fails is tried again and again, and
 /// the gate's other readers and doors go on meanwhile.
 async fn start_readers(
     places: &[ReaderPlace],
@@ -330,16 +333,20 @@ async fn start_readers(
         });
         first_attempts.push(is_ready);
     }
-    for first_attempt in first_attempts {
-        // A reader that has come to its end is past its first attempt as well.
-        let _ = first_attempt.await;
-    }
+    let all_tried = async {
+        for first_attempt in first_attempts {
+            // A reader that has come to its end is past its first attempt as well.
+            let _ = first_attempt.await;
+        }
+    };
+    // One that is slow to start must not keep the others' passes waiting; it tells how it is later.
+    let _ = tokio::time::timeout(FIRST_ATTEMPTS_WITHIN, all_tried).await;
     (frames, states, pulses)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{path::Path, time::Duration};
+    use std::path::Path;
 
     use tokio::{io::AsyncWriteExt as _, net::UnixStream, time::timeout};
 

@@ -1,14 +1,17 @@
 //! `gate-agent enrol`: gives this box its identity, by a claim that central made.
 
-use std::{fs, path::PathBuf, process::ExitCode};
+mod showing;
+
+use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
-use shared::enrolment::Claim;
+use shared::{enrolment::Claim, ids::AccessPointId};
 
 use super::ConfigurationChoice;
 use crate::{
     clock::GateClock,
+    configuration::{AgentConfiguration, ReaderPlace},
     enrolment::{self, Enrolment},
     store::{Former, FormerJournal, SetAside, Store, StorePlaces, problem::StoreProblem},
 };
@@ -17,6 +20,8 @@ const EXAMPLES: &str = "\
 Examples:
   gate-agent enrol PC1:6BF…                 the text of a claim
   gate-agent enrol --claim-file claim.toml  a file with the line: claim = \"PC1:6BF…\"
+  gate-agent enrol --camera                 show the claim's code to any of the gate's readers
+  gate-agent enrol --camera=2               to the one at access point 2
   gate-agent enrol PC1:6BF… --replace       a new identity for a box that has one
 
 Both screens show the same fingerprint: compare them before the gate is put to use.
@@ -25,7 +30,7 @@ Exit code: 0 enrolled; 2 wrong command line; 3 not enrolled, with what to do.";
 /// Give this box its identity, by a claim that central made.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-#[command(group = clap::ArgGroup::new("source").required(true).args(["text", "claim", "claim_file"]))]
+#[command(group = clap::ArgGroup::new("source").required(true).args(["text", "claim", "claim_file", "camera"]))]
 pub struct Arguments {
     #[command(flatten)]
     configuration: ConfigurationChoice,
@@ -38,6 +43,18 @@ pub struct Arguments {
     /// A file with a claim.
     #[arg(long, value_name = "FILE")]
     claim_file: Option<PathBuf>,
+    /// The claim is shown to the gate's own readers: to any, or to that of an access point. The
+    /// agent must not run meanwhile.
+    #[arg(long, value_name = "ACCESS_POINT", num_args = 0..=1, require_equals = true)]
+    camera: Option<Option<u32>>,
+    /// How long to wait for a claim to be shown, in seconds.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 120,
+        requires = "camera"
+    )]
+    within: u64,
     /// Enrol a box that has an identity: its journal begins anew, and the old one is kept aside.
     #[arg(long)]
     replace: bool,
@@ -49,7 +66,7 @@ pub struct Arguments {
 /// When the gate is not enrolled; the message says what to do.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let configuration = arguments.configuration.read()?;
-    let claim = claim(arguments)?;
+    let typed = typed_claim(arguments)?;
     let clock = GateClock::new(configuration.clock.clone());
     let places = &configuration.places;
     let before = Before::open(places, arguments)?;
@@ -57,6 +74,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot start the asynchronous runtime")?;
+    let claim = match typed {
+        Some(claim) => claim,
+        None => {
+            let readers = readers_to_show(&configuration, arguments)?;
+            let within = Duration::from_secs(arguments.within);
+            let shown = showing::shown_claim(&readers, &clock, within);
+            let claim = runtime.block_on(shown)?;
+            println!("The claim is for gate {} of {}.", claim.gate, claim.address);
+            claim
+        }
+    };
     let enrolment = runtime.block_on(enrolment::exchange(&claim, &clock))?;
     let mut store = before.make_room(&clock)?;
     enrolment.keep(&mut store, places)?;
@@ -109,7 +137,8 @@ struct ClaimFile {
     claim: String,
 }
 
-fn claim(arguments: &Arguments) -> anyhow::Result<Claim> {
+/// `None` when it is to be shown.
+fn typed_claim(arguments: &Arguments) -> anyhow::Result<Option<Claim>> {
     let text = match (&arguments.text, &arguments.claim, &arguments.claim_file) {
         (Some(text), _, _) | (_, Some(text), _) => text.clone(),
         (None, None, Some(path)) => {
@@ -117,11 +146,29 @@ fn claim(arguments: &Arguments) -> anyhow::Result<Claim> {
                 .with_context(|| format!("cannot read the claim file {}", path.display()))?;
             claim_of_file(&text).with_context(|| format!("{} holds no claim", path.display()))?
         }
-        (None, None, None) => bail!("name a claim"),
+        (None, None, None) => return Ok(None),
     };
-    Claim::from_text(&text).context(
+    let claim = Claim::from_text(&text).context(
         "this is not the text of a claim: it begins with PC1: and must be copied whole; make a new one when in doubt",
-    )
+    )?;
+    Ok(Some(claim))
+}
+
+fn readers_to_show<'a>(
+    configuration: &'a AgentConfiguration,
+    arguments: &Arguments,
+) -> anyhow::Result<Vec<&'a ReaderPlace>> {
+    let all = configuration.readers.iter();
+    let Some(access_point) = arguments.camera.flatten().map(AccessPointId) else {
+        return Ok(all.collect());
+    };
+    let there: Vec<&ReaderPlace> = all
+        .filter(|place| place.access_point == access_point)
+        .collect();
+    if there.is_empty() {
+        bail!("no reader of this box stands at access point {access_point}");
+    }
+    Ok(there)
 }
 
 /// TOML, or the text alone.
