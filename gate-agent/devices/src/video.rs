@@ -32,7 +32,7 @@ use wire::{
 
 /// Most formats, sizes of one, and rates of one that are listened to: what cameras have, several
 /// times over. A device that goes on for ever is not believed.
-const OFFERS_MAX: u32 = 64;
+const OFFERS_MAX: u32 = 128;
 
 /// A format of pixels, by its four letters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -109,6 +109,20 @@ pub struct Interval {
     pub numerator: u32,
     /// Below the line.
     pub denominator: u32,
+}
+
+/// Intervals of a size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intervals {
+    /// One.
+    One(Interval),
+    /// Any between two.
+    Between {
+        /// The fastest.
+        shortest: Interval,
+        /// The slowest.
+        longest: Interval,
+    },
 }
 
 /// What a device was set to.
@@ -212,13 +226,12 @@ impl Camera {
         })
     }
 
-    /// The intervals of a size: each that there is, or the shortest and the longest of a range;
-    /// none when the device does not say.
+    /// The intervals of a size; none when the device does not say.
     ///
     /// # Errors
     /// The system's.
-    pub fn intervals(&self, format: FourCc, width: u32, height: u32) -> io::Result<Vec<Interval>> {
-        let several = collect(|index| {
+    pub fn intervals(&self, format: FourCc, width: u32, height: u32) -> io::Result<Vec<Intervals>> {
+        collect(|index| {
             let mut offer = IntervalOffer {
                 index,
                 pixel_format: format.0,
@@ -228,8 +241,7 @@ impl Camera {
             };
             update::<{ wire::ENUM_FRAMEINTERVALS }, _>(&self.file, &mut offer)?;
             Ok(intervals_of(&offer))
-        })?;
-        Ok(several.into_iter().flatten().collect())
+        })
     }
 
     /// Sets format and size; the device takes what is nearest, and says what that is.
@@ -459,9 +471,10 @@ fn collect<T>(mut ask: impl FnMut(u32) -> io::Result<T>) -> io::Result<Vec<T>> {
     Ok(all)
 }
 
-/// `EINVAL` ends a list and denies a control; `ENOTTY` says that the driver has no such call.
+/// `EINVAL` ends a list and denies a control; `ENOTTY` says that the driver has no such call, and
+/// `ENODATA` that the input in use has none.
 fn is_not_offered(error: &io::Error) -> bool {
-    [Errno::INVAL, Errno::NOTTY]
+    [Errno::INVAL, Errno::NOTTY, Errno::NODATA]
         .iter()
         .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
@@ -504,15 +517,16 @@ fn sizes_of(offer: &SizeOffer) -> Sizes {
     }
 }
 
-fn intervals_of(offer: &IntervalOffer) -> Vec<Interval> {
-    let several = if offer.kind == DISCRETE { 1 } else { 2 };
-    let intervals = offer.intervals[..several].iter();
-    intervals
-        .map(|fraction| Interval {
-            numerator: fraction.numerator,
-            denominator: fraction.denominator,
-        })
-        .collect()
+fn intervals_of(offer: &IntervalOffer) -> Intervals {
+    let [shortest, longest, _] = offer.intervals.map(|fraction| Interval {
+        numerator: fraction.numerator,
+        denominator: fraction.denominator,
+    });
+    if offer.kind == DISCRETE {
+        Intervals::One(shortest)
+    } else {
+        Intervals::Between { shortest, longest }
+    }
 }
 
 fn range_of(query: &ControlQuery) -> Option<ControlRange> {

@@ -63,12 +63,16 @@ fn offers_are_one_or_a_range() {
         intervals: [fraction(30), fraction(5), fraction(0)],
         ..IntervalOffer::default()
     };
-    assert_eq!(intervals_of(&offer(DISCRETE)).len(), 1);
-    let denominators: Vec<u32> = intervals_of(&offer(2))
-        .iter()
-        .map(|interval| interval.denominator)
-        .collect();
-    assert_eq!(denominators, [30, 5]);
+    let interval = |denominator| Interval {
+        numerator: 1,
+        denominator,
+    };
+    assert_eq!(intervals_of(&offer(DISCRETE)), Intervals::One(interval(30)));
+    let between = Intervals::Between {
+        shortest: interval(30),
+        longest: interval(5),
+    };
+    assert_eq!(intervals_of(&offer(2)), between);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! uncompressed before compressed; the larger size, where none was asked for; the format that is
 //! cheapest to take; the slowest rate that is enough.
 
-use gate_devices::video::{FourCc, Interval, Sizes};
+use gate_devices::video::{FourCc, Interval, Intervals, Sizes};
 
 use super::super::{CameraConfig, CameraFormat, RATE_DEFAULT};
 
@@ -24,8 +24,8 @@ pub(super) struct Offer {
     pub(super) format: FourCc,
     /// `None` when the camera does not say.
     pub(super) sizes: Option<Sizes>,
-    /// Each interval, or the ends of a range; none when the camera does not say.
-    pub(super) intervals: Vec<Interval>,
+    /// None when the camera does not say.
+    pub(super) intervals: Vec<Intervals>,
 }
 
 /// What is wanted.
@@ -163,17 +163,30 @@ fn nearest([least, most, step]: [u32; 3], target: u32) -> u32 {
 }
 
 /// The longest interval that still reaches the rate, else the shortest.
-fn interval_for(intervals: &[Interval], rate: u32) -> Option<Interval> {
-    let known = || {
+fn interval_for(intervals: &[Intervals], rate: u32) -> Option<Interval> {
+    let possible = || {
         intervals
             .iter()
+            .map(|intervals| nearest_interval(intervals, rate))
             .filter(|it| it.numerator > 0 && it.denominator > 0)
     };
-    known()
+    possible()
         .filter(|interval| reaches(interval, rate))
-        .max_by_key(|interval| interval_us(interval))
-        .or_else(|| known().min_by_key(|interval| interval_us(interval)))
-        .copied()
+        .max_by_key(interval_us)
+        .or_else(|| possible().min_by_key(interval_us))
+}
+
+/// Of a range, what reaches the rate and no more, as far as there is such.
+fn nearest_interval(intervals: &Intervals, rate: u32) -> Interval {
+    match intervals {
+        Intervals::One(interval) => *interval,
+        Intervals::Between { longest, .. } if reaches(longest, rate) => *longest,
+        Intervals::Between { shortest, .. } if !reaches(shortest, rate) => *shortest,
+        Intervals::Between { .. } => Interval {
+            numerator: 1,
+            denominator: rate,
+        },
+    }
 }
 
 /// Whether an interval is short enough for a rate. 30000/1001 reaches 30, and 7.5 reaches 8.

@@ -6,11 +6,15 @@ fn offer(format: FourCc, width: u32, height: u32, rates: &[u32]) -> Offer {
         sizes: Some(Sizes::One { width, height }),
         intervals: rates
             .iter()
-            .map(|&denominator| Interval {
-                numerator: 1,
-                denominator,
-            })
+            .map(|&rate| Intervals::One(per_second(rate)))
             .collect(),
+    }
+}
+
+fn per_second(denominator: u32) -> Interval {
+    Interval {
+        numerator: 1,
+        denominator,
     }
 }
 
@@ -104,16 +108,10 @@ fn a_range_of_sizes_is_stepped_through() {
             width: [48, 1920, 16],
             height: [32, 1200, 8],
         }),
-        intervals: vec![
-            Interval {
-                numerator: 1,
-                denominator: 60,
-            },
-            Interval {
-                numerator: 1,
-                denominator: 15,
-            },
-        ],
+        intervals: vec![Intervals::Between {
+            shortest: per_second(60),
+            longest: per_second(1),
+        }],
     };
     assert_eq!(
         chosen(std::slice::from_ref(&range), ANY),
@@ -163,7 +161,31 @@ fn rates_that_are_not_whole_numbers_count_as_what_they_are_called() {
         numerator: 0,
         denominator: 0,
     };
-    assert_eq!(interval_for(&[broken], 15), None);
+    assert_eq!(interval_for(&[Intervals::One(broken)], 15), None);
+}
+
+#[test]
+fn of_a_range_of_rates_the_one_asked_for_is_taken_or_the_nearest_end() {
+    let range = Intervals::Between {
+        shortest: per_second(30),
+        longest: per_second(10),
+    };
+    for (rate, taken) in [(5, 10), (10, 10), (15, 15), (30, 30), (60, 30)] {
+        assert_eq!(interval_for(&[range], rate), Some(per_second(taken)));
+    }
+}
+
+/// As the kernel's `vivid` offers its webcam input: large sizes are slower.
+#[test]
+fn a_size_that_is_too_slow_gives_way_to_a_smaller_one() {
+    let vivid = [
+        offer(GREY, 320, 180, &[1, 5, 15, 25, 30]),
+        offer(GREY, 640, 360, &[1, 5, 15, 25]),
+        offer(GREY, 640, 480, &[1, 5, 15]),
+        offer(GREY, 1280, 720, &[1, 5, 10]),
+        offer(YUYV, 640, 480, &[1, 5, 15]),
+    ];
+    assert_eq!(chosen(&vivid, ANY), (GREY, 640, 480, 15));
 }
 
 #[test]
