@@ -14,6 +14,7 @@ mod codes;
 mod drawing;
 mod filters;
 mod frame;
+mod motion_jpeg;
 mod picture_file;
 mod process;
 mod protocol;

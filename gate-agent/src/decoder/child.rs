@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use super::Effort;
 use super::codes::{Deadline, find_codes};
 use super::frame::{Frame, FrameError};
+use super::motion_jpeg::unpack_motion_jpeg;
 use super::protocol::{Answer, Ask, VERSION, request_length};
 
 /// Address space of the process: the largest picture unpacked with its copies takes 0.7 GiB, and a
@@ -115,6 +116,12 @@ fn send(output: &mut impl Write, answer: &Answer) -> anyhow::Result<()> {
         .context("cannot send an answer")
 }
 
+/// A panic of the unpacker costs this picture alone.
+fn unpack_jpeg(jpeg: &[u8]) -> Result<Frame, String> {
+    panic::catch_unwind(|| unpack_motion_jpeg(jpeg))
+        .map_err(|_| "damaged picture: the unpacker gave up on it".to_owned())?
+}
+
 struct Desk {
     clock: Clock,
     unpacked: Option<Frame>,
@@ -128,6 +135,10 @@ impl Desk {
             Ask::ReadUnpacked { effort } => match self.unpacked.take() {
                 Some(frame) => Ok(Some(self.read(&frame, effort))),
                 None => Err(FrameError::Empty.to_string()),
+            },
+            Ask::ReadJpeg { effort, jpeg } => match unpack_jpeg(jpeg) {
+                Ok(frame) => Ok(Some(self.read(&frame, effort))),
+                Err(reason) => Err(reason),
             },
             Ask::ReadFrame {
                 effort,

@@ -80,6 +80,14 @@ pub enum Request<'a> {
         /// How hard to look.
         effort: Effort,
     },
+    /// A frame as a camera compresses it (Motion-JPEG): unpacked and read within the limit of a
+    /// frame.
+    Jpeg {
+        /// The camera's bytes.
+        jpeg: &'a [u8],
+        /// How hard to look.
+        effort: Effort,
+    },
     /// A picture file: unpacked first, within a limit of its own.
     Picture {
         /// The file's bytes.
@@ -169,7 +177,7 @@ impl Decoder {
     /// # Errors
     /// Any [`DecodeError`]; the next picture finds a working decoder, unless it cannot be started.
     pub async fn decode(&mut self, request: Request<'_>) -> Result<Decoded, DecodeError> {
-        if let Request::Picture { file, .. } = request
+        if let Request::Picture { file, .. } | Request::Jpeg { jpeg: file, .. } = request
             && file.len() > FILE_BYTES_MAX
         {
             let reason = super::FrameError::FileTooLarge {
@@ -277,6 +285,7 @@ impl Running {
                 };
                 (ask, effort)
             }
+            Request::Jpeg { jpeg, effort } => (Ask::ReadJpeg { effort, jpeg }, effort),
             Request::Picture { file, effort } => {
                 let ask = Ask::Unpack { effort, file };
                 let limit_ms = settings.unpack_limit_ms;

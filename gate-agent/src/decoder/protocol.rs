@@ -38,6 +38,13 @@ pub(super) enum Ask<'a> {
         /// How hard to look.
         effort: Effort,
     },
+    /// Unpack this picture of a camera, and read the codes of the frame as of one that came raw.
+    ReadJpeg {
+        /// How hard to look.
+        effort: Effort,
+        /// The picture, compressed.
+        jpeg: &'a [u8],
+    },
     /// Read the codes of this frame.
     ReadFrame {
         /// How hard to look.
@@ -128,6 +135,7 @@ pub enum Garbled {
 const UNPACK: u8 = 1;
 const READ_UNPACKED: u8 = 2;
 const READ_FRAME: u8 = 3;
+const READ_JPEG: u8 = 4;
 
 const READY: u8 = 16;
 const UNPACKED: u8 = 17;
@@ -142,6 +150,7 @@ impl Ask<'_> {
         match self {
             Self::Unpack { effort, .. } => head.extend([UNPACK, effort_number(*effort)]),
             Self::ReadUnpacked { effort } => head.extend([READ_UNPACKED, effort_number(*effort)]),
+            Self::ReadJpeg { effort, .. } => head.extend([READ_JPEG, effort_number(*effort)]),
             Self::ReadFrame {
                 effort,
                 width,
@@ -165,6 +174,7 @@ impl Ask<'_> {
             Self::Unpack { file, .. } => file,
             Self::ReadUnpacked { .. } => &[],
             Self::ReadFrame { luma, .. } => luma,
+            Self::ReadJpeg { jpeg, .. } => jpeg,
         }
     }
 }
@@ -184,6 +194,10 @@ impl<'a> Ask<'a> {
                 parts.end()?;
                 Ok(Self::ReadUnpacked { effort })
             }
+            READ_JPEG => Ok(Self::ReadJpeg {
+                effort,
+                jpeg: parts.0,
+            }),
             READ_FRAME => Ok(Self::ReadFrame {
                 effort,
                 width: parts.take_u32()?,

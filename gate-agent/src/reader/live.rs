@@ -101,10 +101,7 @@ pub(super) async fn read(
     facts: SourceFacts,
     source: impl FnOnce(&Outlet) -> anyhow::Result<()> + Send + 'static,
 ) -> anyhow::Result<ReaderEnd> {
-    let mut settings = reader.decoder.clone();
-    // A picture of a camera is small, and the next comes soon.
-    settings.unpack_limit_ms = settings.unpack_limit_ms.min(settings.gate_limit_ms);
-    let decoder = Decoder::start(settings, reader.clock)
+    let decoder = Decoder::start(reader.decoder.clone(), reader.clock)
         .await
         .with_context(|| format!("{} needs a decoder", facts.name))?;
     let slot = Arc::new(Slot::default());
@@ -220,7 +217,7 @@ impl Desk<'_> {
         let effort = Effort::Gate;
         let request = match &picture {
             Picture::Grey(frame) => Request::Frame { frame, effort },
-            Picture::Jpeg(file) => Request::Picture { file, effort },
+            Picture::Jpeg(jpeg) => Request::Jpeg { jpeg, effort },
         };
         let began = self.reader.clock.uptime();
         let result = self.decoder.decode(request).await;

@@ -20,6 +20,10 @@ fn requests_come_back_as_they_were_sent() {
                 file: b"file",
             },
             Ask::ReadUnpacked { effort },
+            Ask::ReadJpeg {
+                effort,
+                jpeg: b"jpeg",
+            },
             Ask::ReadFrame {
                 effort,
                 width: 2,
