@@ -237,6 +237,8 @@ impl Typing {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const EV_SYN: u16 = 0;
@@ -401,5 +403,26 @@ mod tests {
         }
         assert_eq!(typing.over().unwrap().len(), TEXT_CHARS_MAX);
         assert_eq!(typing.over(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_device_types_is_bounded_and_ends(
+            events in prop::collection::vec((0..5_u16, 0..130_u16, 0..3_i32), 0..200),
+            tail in prop::collection::vec(any::<u8>(), 0..60),
+        ) {
+            let mut bytes: Vec<u8> = events
+                .iter()
+                .flat_map(|&(kind, code, value)| event(kind, code, value))
+                .collect();
+            bytes.extend(tail);
+            let (mut typing, mut texts) = (Typing::default(), Vec::new());
+            typing.take(&bytes, &mut texts);
+            texts.extend(typing.over());
+            prop_assert!(texts.iter().all(|text| !text.is_empty()));
+            let typed: usize = texts.iter().map(|text| text.chars().count()).sum();
+            prop_assert!(typed <= bytes.len() / EVENT_BYTES);
+            prop_assert!(typing.commands_down.len() <= 4);
+        }
     }
 }

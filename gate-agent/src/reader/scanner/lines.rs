@@ -34,6 +34,8 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -60,5 +62,22 @@ mod tests {
         lines.take(b"\n\xff\0\n", &mut texts);
         assert_eq!(texts[0].len(), LINE_BYTES_MAX);
         assert_eq!(texts[1], "\u{fffd}\0");
+    }
+
+    proptest! {
+        #[test]
+        fn lines_do_not_depend_on_how_their_bytes_are_cut(
+            bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'\n'), Just(b'\r')], 0..300),
+            piece in 1..20_usize,
+        ) {
+            let (mut whole, mut in_pieces) = (Vec::new(), Vec::new());
+            Lines::default().take(&bytes, &mut whole);
+            let mut lines = Lines::default();
+            for piece in bytes.chunks(piece) {
+                lines.take(piece, &mut in_pieces);
+            }
+            prop_assert_eq!(&whole, &in_pieces);
+            prop_assert!(whole.iter().all(|line| !line.is_empty()));
+        }
     }
 }
