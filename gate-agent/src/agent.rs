@@ -7,7 +7,7 @@ use gate_core::{
     action::StoredKind,
     gate::{Gate, Identity, Loaded},
 };
-use shared::{gate_api::DocumentName, heads::Newest, ids::AccessPointId, keys::sha256};
+use shared::{gate_api::DocumentName, heads::Newest, keys::sha256};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::{
@@ -30,6 +30,7 @@ use crate::{
         trusted_time::TrustedTime,
     },
     tasks::Tasks,
+    watchdog::{self, ReaderPulse, Watchdog},
 };
 
 /// The version that records and heartbeats name.
@@ -63,16 +64,6 @@ impl Children {
 pub struct Agent {
     event_loop: EventLoop,
     stop: watch::Sender<bool>,
-    pulses: Vec<ReaderPulse>,
-}
-
-/// The pulse of the reader at an access point: whoever feeds the watchdog asks it.
-#[derive(Clone, Debug)]
-pub struct ReaderPulse {
-    /// Where the reader stands.
-    pub access_point: AccessPointId,
-    /// When it last made a step, and what became of its frames.
-    pub pulse: Arc<Pulse>,
 }
 
 /// What of a configuration one must be able to reach from outside while the agent runs.
@@ -143,6 +134,7 @@ impl Agent {
             resend: watch::channel(None).0,
         };
 
+        let (questions, asked) = mpsc::channel(watchdog::QUESTIONS_WAITING_MAX);
         let (doors, sensors) = start_doors(configuration, &clock, children.doors, &mut tasks).await;
         let (frames, readers, pulses) = start_readers(
             &configuration.readers,
@@ -155,6 +147,8 @@ impl Agent {
         let listener = panel::listen(&configuration.panel_socket)?;
         tasks.watch("panel", panel::serve(listener, panel_events));
         sync.spawn(&mut tasks);
+        let watchdog = Watchdog::new(clock.machine(), questions, pulses);
+        tasks.watch("watchdog", watchdog.run());
 
         let (stop, stopped) = watch::channel(false);
         let event_loop = EventLoop::new(Start {
@@ -169,6 +163,7 @@ impl Agent {
                 readers,
                 panels,
                 sync: sync_inputs,
+                questions: asked,
                 stop: stopped,
             },
             outputs: Outputs {
@@ -183,17 +178,7 @@ impl Agent {
             },
             tasks,
         });
-        Ok(Self {
-            event_loop,
-            stop,
-            pulses,
-        })
-    }
-
-    /// Whether each reader moves; they keep moving as long as the agent runs.
-    #[must_use]
-    pub fn reader_pulses(&self) -> &[ReaderPulse] {
-        &self.pulses
+        Ok(Self { event_loop, stop })
     }
 
     /// By which the agent is asked to end.
@@ -348,6 +333,7 @@ async fn start_readers(
 mod tests {
     use std::path::Path;
 
+    use shared::ids::AccessPointId;
     use tokio::{io::AsyncWriteExt as _, net::UnixStream, time::timeout};
 
     use super::*;

@@ -18,13 +18,15 @@ mod motion_jpeg;
 mod picture_file;
 mod process;
 mod protocol;
+mod sandbox;
 
-pub use child::serve;
+pub use child::{attempt, serve};
 pub use codes::{Deadline, find_codes};
 pub use frame::{FILE_BYTES_MAX, FRAME_PIXELS_MAX, FRAME_SIDE_MAX, Frame, FrameError};
 pub use picture_file::{PictureFileError, read_picture_file};
 pub use process::{DecodeError, Decoded, Decoder, DecoderSettings, Request, Step};
 pub use protocol::Garbled;
+pub use sandbox::Attempt;
 
 use shared::pass::TEXT_LIMIT;
 

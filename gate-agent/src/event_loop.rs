@@ -29,6 +29,7 @@ use crate::{
     door_io::{DoorReport, SensorChange, TimedCommand},
     panel::{PanelEvent, Panels, PinChecked, SignIns},
     reader::{FrameRead, ReadProblem, ReaderState},
+    state_in_words::one_line,
     store::{
         Committed,
         journal::ORDINARY_RECORDS_LIMIT,
@@ -36,6 +37,7 @@ use crate::{
     },
     sync::{SyncInput, tls::PinnedKeys, trusted_time::TrustedTime},
     tasks::Tasks,
+    watchdog::{self, Question},
 };
 use actions::{DoorTrouble, Waiting};
 
@@ -69,6 +71,8 @@ enum Input {
     Sync(SyncInput),
     /// A timer is due.
     Due,
+    /// The watchdog asks for a sign of life.
+    Question(Question),
     /// The agent is asked to end.
     StopAsked,
     /// A task ended that should not have.
@@ -90,6 +94,8 @@ pub struct Inputs {
     pub panels: mpsc::Receiver<PanelEvent>,
     /// Sync.
     pub sync: mpsc::Receiver<SyncInput>,
+    /// The watchdog.
+    pub questions: mpsc::Receiver<Question>,
     /// Changes to `true` when the agent shall end.
     pub stop: watch::Receiver<bool>,
 }
@@ -243,6 +249,7 @@ impl EventLoop {
             Input::Stored(_)
             | Input::Door(_)
             | Input::Due
+            | Input::Question(_)
             | Input::Reader(_)
             | Input::StopAsked
             | Input::TaskFailed(_) => {}
@@ -266,6 +273,7 @@ impl EventLoop {
             biased;
             Ok(_) = self.inputs.stop.wait_for(|stop| *stop) => Input::StopAsked,
             error = self.tasks.failed() => Input::TaskFailed(error),
+            Some(question) = self.inputs.questions.recv() => Input::Question(question),
             Some(stored) = self.inputs.stored.recv() => Input::Stored(stored),
             Some(report) = self.inputs.doors.recv() => Input::Door(report),
             () = sleep => Input::Due,
@@ -304,6 +312,10 @@ impl EventLoop {
             Input::Panel(event) => self.handle_panel(now, event),
             Input::PinChecked(checked) => self.handle_pin(now, checked),
             Input::Sync(input) => self.handle_sync(now, input),
+            Input::Question(question) => {
+                // Who asked has gone when the agent ends.
+                let _ = question.send(one_line(&self.gate.state(now)));
+            }
             Input::Due => {
                 self.gate.handle_timeout(now);
                 self.end_idle_sessions(now);
@@ -429,6 +441,7 @@ impl EventLoop {
     /// Lets records reach the disk and doors their rest, but not for long.
     async fn stop(mut self, now: Now) {
         tracing::info!("the agent is ending");
+        watchdog::tell_stopping();
         self.gate.handle_stopping(now);
         self.act(now);
         let stored = async {

@@ -15,6 +15,8 @@ pub mod journal_file;
 pub mod local_socket;
 pub mod panel;
 pub mod reader;
+pub mod state_in_words;
 pub mod store;
 pub mod sync;
 pub mod tasks;
+pub mod watchdog;

@@ -23,9 +23,8 @@ enum Command {
     Journal(commands::journal::Arguments),
     ScanImage(commands::scan_image::Arguments),
     Config(commands::config::Arguments),
-    /// Reads pictures from standard input: the child process of the others.
     #[command(hide = true)]
-    Decoder,
+    Decoder(commands::decoder::Arguments),
     /// Holds the doors' lines: the child process of `run`.
     #[command(hide = true)]
     Doors,
@@ -44,7 +43,7 @@ fn log_to_stderr(command: &Command) {
         | Command::Journal(_)
         | Command::ScanImage(_)
         | Command::Config(_)
-        | Command::Decoder
+        | Command::Decoder(_)
         | Command::Doors => "warn",
     };
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(default));
@@ -70,7 +69,7 @@ fn main() -> ExitCode {
         Command::Journal(arguments) => commands::journal::run(&arguments),
         Command::Config(arguments) => commands::config::run(&arguments),
         Command::ScanImage(arguments) => commands::scan_image::run(&arguments),
-        Command::Decoder => commands::decoder::run(),
+        Command::Decoder(arguments) => commands::decoder::run(&arguments),
         Command::Doors => commands::doors::run(),
     };
     match result {

@@ -87,6 +87,23 @@ impl Gate {
         self.start_as(command).await
     }
 
+    /// Starts the agent as a service manager does that listens at `socket` and wants proof of life
+    /// within `watchdog`.
+    ///
+    /// # Errors
+    /// When it ends or never answers.
+    pub async fn start_as_service(
+        &mut self,
+        socket: &Path,
+        watchdog: Duration,
+    ) -> anyhow::Result<Panel> {
+        let mut command = self.command(&["run"])?;
+        command
+            .env("NOTIFY_SOCKET", socket)
+            .env("WATCHDOG_USEC", watchdog.as_micros().to_string());
+        self.start_as(command).await
+    }
+
     /// Enrols and starts the agent with its state on a disk that a shell script mounts.
     ///
     /// # Errors

@@ -20,6 +20,8 @@ pub(crate) enum Package {
     Postgresql,
     /// The interpreter.
     Python3,
+    /// The service manager's tools, for the checks of the unit files.
+    Systemd,
 }
 
 impl Package {
@@ -27,6 +29,7 @@ impl Package {
         match self {
             Package::Postgresql => "postgresql",
             Package::Python3 => "python3",
+            Package::Systemd => "systemd",
         }
     }
 }
@@ -45,7 +48,7 @@ pub(crate) fn install(missing: &[Package]) -> anyhow::Result<()> {
         bail!(
             "missing: {names}. Not installed by itself, because {obstacle}. Install it and try again:\n  \
              Debian, Ubuntu:  sudo apt-get update && sudo apt-get install {names}\n  \
-             Fedora:          sudo dnf install postgresql-server python3\n  \
+             Fedora:          sudo dnf install postgresql-server python3 systemd\n  \
              Alpine:          sudo apk add postgresql python3\n\
              A PostgreSQL elsewhere: name the directory of its programs (initdb, postgres) in \
              PORTCULLIS_POSTGRES_BIN."

@@ -36,7 +36,16 @@ fn look_for(package: Package) -> anyhow::Result<()> {
     match package {
         Package::Postgresql => binaries::Binaries::find(binaries::Wanted::Newest).map(|_| ()),
         Package::Python3 => look_for_python(),
+        Package::Systemd => look_for_systemd(),
     }
+}
+
+fn look_for_systemd() -> anyhow::Result<()> {
+    Command::new("systemd-analyze")
+        .arg("--version")
+        .output()
+        .map(drop)
+        .context("systemd-analyze is not installed")
 }
 
 fn look_for_python() -> anyhow::Result<()> {

@@ -43,7 +43,7 @@ enum Extent {
 
 impl Test {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        prerequisites::ensure(&[Package::Postgresql, Package::Python3])?;
+        prerequisites::ensure(&[Package::Postgresql, Package::Python3, Package::Systemd])?;
         build::everything()?;
         let chosen = !self.filters.is_empty() || self.package.is_some();
         let extent = if chosen && !self.defects {

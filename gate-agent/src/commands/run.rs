@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::ConfigurationChoice;
-use crate::{agent::Agent, configuration::AgentConfiguration};
+use crate::{agent::Agent, configuration::AgentConfiguration, watchdog};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,6 +69,7 @@ async fn run_agent(
     if let Some(path) = ready_file {
         write_ready_file(path, configuration)?;
     }
+    watchdog::tell_ready();
     let stop = agent.stop_handle();
     let running = agent.run();
     tokio::pin!(running);

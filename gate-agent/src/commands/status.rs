@@ -9,17 +9,13 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use shared::{
-    decision::FreshnessStep,
-    journal::{ClockTrust, DoorAlarm},
-    order::DoorMode,
-    panel_api::{
-        self, DoorPosition, Link, LockState, PANEL_API_VERSION, PanelAnswer, PanelAsk,
-        PanelMessage, PanelRequest, PanelState, split_frame, to_frame,
-    },
+use shared::panel_api::{
+    self, PANEL_API_VERSION, PanelAnswer, PanelAsk, PanelMessage, PanelRequest, PanelState,
+    split_frame, to_frame,
 };
 
 use super::ConfigurationChoice;
+use crate::state_in_words::{clock, freshness, link, lock, mode, name_of_alarm, position};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -64,7 +60,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn ask(socket: &Path) -> anyhow::Result<PanelState> {
+pub(super) fn ask(socket: &Path) -> anyhow::Result<PanelState> {
     let mut stream = UnixStream::connect(socket).with_context(|| {
         format!(
             "no gate-agent answers at {}: is it running, and may this user connect?",
@@ -197,66 +193,4 @@ fn to_text(state: &PanelState) -> String {
             .map(|fault| format!("FAULT      {fault}")),
     );
     lines.iter().map(|line| format!("{line}\n")).collect()
-}
-
-const fn link(link: Link) -> &'static str {
-    match link {
-        Link::Up => "up",
-        Link::Down => "down",
-        Link::NotEnrolled => "not_enrolled",
-    }
-}
-
-const fn freshness(step: FreshnessStep) -> &'static str {
-    match step {
-        FreshnessStep::Fresh => "fresh",
-        FreshnessStep::Normal => "normal",
-        FreshnessStep::Warn => "warn",
-        FreshnessStep::Restrict => "restrict",
-        FreshnessStep::Expired => "expired",
-    }
-}
-
-const fn clock(trust: ClockTrust) -> &'static str {
-    match trust {
-        ClockTrust::Trusted => "trusted",
-        ClockTrust::Untrusted => "untrusted",
-    }
-}
-
-const fn mode(mode: DoorMode) -> &'static str {
-    match mode {
-        DoorMode::Locked => "locked",
-        DoorMode::Unlocked => "unlocked",
-        DoorMode::Accessed => "accessed",
-        DoorMode::Blocked => "blocked",
-        DoorMode::LockedDown => "locked_down",
-        DoorMode::LockedOpen => "locked_open",
-    }
-}
-
-const fn position(position: DoorPosition) -> &'static str {
-    match position {
-        DoorPosition::Unknown => "position unknown",
-        DoorPosition::Closed => "closed",
-        DoorPosition::Open => "open",
-    }
-}
-
-const fn lock(lock: LockState) -> &'static str {
-    match lock {
-        LockState::Locked => "lock locked",
-        LockState::Released => "lock released",
-    }
-}
-
-const fn name_of_alarm(alarm: DoorAlarm) -> &'static str {
-    match alarm {
-        DoorAlarm::ForcedOpen => "forced_open",
-        DoorAlarm::HeldOpen => "held_open",
-        DoorAlarm::HeldOpenSoon => "held_open_soon",
-        DoorAlarm::Tamper => "tamper",
-        DoorAlarm::Fault => "fault",
-        DoorAlarm::Fire => "fire",
-    }
 }

@@ -1,5 +1,5 @@
 //! The decoder process: reads pictures from its standard input and answers on its standard output
-//! until the input ends or it is killed. It opens no file and no socket.
+//! until the input ends or it is killed. It can open no file and no socket.
 
 use std::io::{self, Read, Write};
 use std::panic;
@@ -9,7 +9,6 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 
 use anyhow::Context;
-use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 
 use crate::clock::Clock;
 
@@ -18,10 +17,7 @@ use super::codes::{Deadline, find_codes};
 use super::frame::{Frame, FrameError};
 use super::motion_jpeg::unpack_motion_jpeg;
 use super::protocol::{Answer, Ask, VERSION, request_length};
-
-/// Address space of the process: the largest picture unpacked with its copies takes 0.7 GiB, and a
-/// gate has one gigabyte to spare at most. Beyond it the process ends and is started again.
-const ADDRESS_SPACE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+use super::sandbox::{self, Attempt};
 
 /// Panics of the library that are written to standard error; a hostile frame can cause thousands.
 const PANICS_REPORTED_MAX: u32 = 8;
@@ -32,9 +28,8 @@ const PANICS_REPORTED_MAX: u32 = 8;
 /// When the pipes break in the middle of a message, or a message makes no sense: both sides are the
 /// same program, so neither happens unless one of them is dying.
 pub fn serve() -> anyhow::Result<()> {
-    confine()?;
     report_few_panics();
-    let requests = requests_from_stdin()?;
+    let requests = enter_sandbox()?;
     let mut answers = io::stdout().lock();
     send(&mut answers, &Answer::Ready { version: VERSION })?;
     let mut desk = Desk {
@@ -48,16 +43,23 @@ pub fn serve() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn confine() -> anyhow::Result<()> {
-    set_parent_process_death_signal(Some(Signal::KILL))
-        .context("cannot ask to be killed with the parent")?;
-    let limit = |bytes: u64| Rlimit {
-        current: Some(bytes),
-        maximum: Some(bytes),
-    };
-    setrlimit(Resource::As, limit(ADDRESS_SPACE_BYTES_MAX)).context("cannot limit the memory")?;
-    // A core file would hold what stood before the camera.
-    setrlimit(Resource::Core, limit(0)).context("cannot forbid core files")
+/// Tries something that the sandbox must not let happen, as the child that reads pictures would.
+///
+/// # Errors
+/// When it could not be done: the sandbox holds. The process may be killed instead.
+pub fn attempt(attempt: Attempt) -> anyhow::Result<()> {
+    let _requests = enter_sandbox()?;
+    attempt.make()
+}
+
+/// Confined before the first picture is looked at; returns where they come from.
+fn enter_sandbox() -> anyhow::Result<mpsc::Receiver<Vec<u8>>> {
+    sandbox::close_surroundings()?;
+    // The first reading asks the kernel where its clock lies, which later ones need not.
+    let _ = Clock::system().uptime_us();
+    let requests = requests_from_stdin()?;
+    sandbox::filter_system_calls()?;
+    Ok(requests)
 }
 
 fn report_few_panics() {
@@ -77,18 +79,24 @@ fn report_few_panics() {
 fn requests_from_stdin() -> anyhow::Result<mpsc::Receiver<Vec<u8>>> {
     // One request is in flight at a time.
     let (sender, receiver) = mpsc::sync_channel(1);
+    let (started, has_started) = mpsc::channel();
     thread::Builder::new()
         .name("decoder-requests".to_owned())
-        .spawn(
-            move || match read_requests(&mut io::stdin().lock(), &sender) {
+        .spawn(move || {
+            let _ = started.send(());
+            match read_requests(&mut io::stdin().lock(), &sender) {
                 Ok(()) => process::exit(0),
                 Err(error) => {
                     let _ = writeln!(io::stderr(), "decoder: cannot read a request: {error}");
                     process::exit(1)
                 }
-            },
-        )
+            }
+        })
         .context("cannot start the thread that reads requests")?;
+    // A thread that starts needs more of the kernel than one that runs.
+    has_started
+        .recv()
+        .context("the thread that reads requests has ended")?;
     Ok(receiver)
 }
 

@@ -65,7 +65,10 @@ impl Reader {
                 ended = ready => ended,
             };
             let error = match ended {
-                Ok(end) => return end,
+                Ok(end) => {
+                    self.pulse.rest();
+                    return end;
+                }
                 Err(error) => error,
             };
             if let Some(since) = reads_since {

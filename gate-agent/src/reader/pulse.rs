@@ -76,6 +76,17 @@ impl Pulse {
         self.last_beat_ms.store(clock.uptime().0, Ordering::Relaxed);
     }
 
+    /// There will be no more beats, and that is in order: a list of pictures is read.
+    pub(super) fn rest(&self) {
+        self.last_beat_ms.store(0, Ordering::Relaxed);
+    }
+
+    /// A beat at a moment of the caller's choosing, for tests of who looks at pulses.
+    #[cfg(test)]
+    pub(crate) fn beat_at(&self, now: Uptime) {
+        self.last_beat_ms.store(now.0, Ordering::Relaxed);
+    }
+
     /// Beats while `wait` waits for somebody else.
     pub(super) async fn while_waiting<T>(&self, clock: Clock, wait: impl Future<Output = T>) -> T {
         tokio::pin!(wait);
@@ -120,6 +131,8 @@ mod tests {
         pulse.last_beat_ms.store(1_000, Ordering::Relaxed);
         assert!(!pulse.is_stuck(Uptime(1_000 + BEATS_WITHIN_MS)));
         assert!(pulse.is_stuck(Uptime(1_001 + BEATS_WITHIN_MS)));
+        pulse.rest();
+        assert!(!pulse.is_stuck(Uptime(1_001 + BEATS_WITHIN_MS)));
     }
 
     #[tokio::test]

@@ -425,6 +425,7 @@ impl Bench {
                 readers: reader_states,
                 panels: events,
                 sync: inputs,
+                questions: mpsc::channel(1).1,
                 stop: stopped,
             },
             outputs: Outputs {
