@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod decoder;
+pub mod doctor;
 pub mod doors;
 pub mod enrol;
 pub mod journal;

@@ -23,6 +23,7 @@ enum Command {
     Journal(commands::journal::Arguments),
     ScanImage(commands::scan_image::Arguments),
     Config(commands::config::Arguments),
+    Doctor(commands::doctor::Arguments),
     #[command(hide = true)]
     Decoder(commands::decoder::Arguments),
     /// Holds the doors' lines: the child process of `run`.
@@ -43,6 +44,7 @@ fn log_to_stderr(command: &Command) {
         | Command::Journal(_)
         | Command::ScanImage(_)
         | Command::Config(_)
+        | Command::Doctor(_)
         | Command::Decoder(_)
         | Command::Doors => "warn",
     };
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => commands::verify::run(&arguments),
         Command::Journal(arguments) => commands::journal::run(&arguments),
         Command::Config(arguments) => commands::config::run(&arguments),
+        Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::ScanImage(arguments) => commands::scan_image::run(&arguments),
         Command::Decoder(arguments) => commands::decoder::run(&arguments),
         Command::Doors => commands::doors::run(),

@@ -1,11 +1,13 @@
 //! The gate as a service: what it tells the service manager, and what its unit leaves it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use serde_json::Value;
 use system_tests::{clock, outpost::Outpost, program, scratch::Scratch};
 
 /// `systemd-analyze security`'s figure, in tenths, above which a unit leaves too much open.
@@ -68,6 +70,61 @@ fn values(unit: &str, key: &str) -> Vec<String> {
     let lines = unit.lines().filter_map(|line| line.split_once('='));
     let named = lines.filter(|(name, _)| *name == key);
     named.map(|(_, value)| value.to_owned()).collect()
+}
+
+/// What the doctor finds of each part: its verdict and what it says; and its exit code.
+async fn examine(outpost: &Outpost) -> (BTreeMap<String, (String, String)>, Option<i32>) {
+    let mut command = outpost.gate.command(&["doctor", "--json"]).unwrap();
+    // The false central lives in this very process.
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap();
+    let found = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| {
+            let finding: Value = serde_json::from_str(line).unwrap();
+            let word = |key: &str| finding[key].as_str().unwrap().to_owned();
+            (word("part"), (word("verdict"), word("said")))
+        })
+        .collect();
+    (found, output.status.code())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_finds_a_sound_gate_sound_and_says_what_is_wrong_with_another() {
+    let mut outpost = Outpost::open(0).await.unwrap();
+    let (found, code) = examine(&outpost).await;
+    assert_eq!(found["agent"].0, "good", "{found:#?}");
+    assert_eq!(code, Some(0), "{found:#?}");
+
+    outpost.gate.stop().await.unwrap();
+    let (found, code) = examine(&outpost).await;
+    assert_eq!(code, Some(0), "{found:#?}");
+    assert_eq!(found["agent"].0, "doubtful");
+    for part in [
+        "configuration",
+        "disk",
+        "store",
+        "central",
+        "door 1",
+        "reader at access point 1",
+        "sandbox: open file",
+        "sandbox: connect",
+    ] {
+        assert_eq!(found[part].0, "good", "{part}: {found:#?}");
+    }
+
+    outpost.central.vanish();
+    let keys = outpost.gate.state_directory().join("keys");
+    fs::remove_file(keys.join("roster.key")).unwrap();
+    let (found, code) = examine(&outpost).await;
+    assert_eq!(code, Some(1), "{found:#?}");
+    let (verdict, said) = &found["store"];
+    assert_eq!(verdict, "bad");
+    assert!(
+        said.contains("roster.key") && said.contains("put it back"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -29,6 +29,7 @@ use super::{
 use crate::clock::Clock;
 use modbus::{Answer, Misheard, Question, What, lcus};
 use port::Port;
+pub(super) use port::look;
 
 /// How long a board may take to answer, in ms: at 1,200 bits a second the longest answer takes 130.
 const ANSWERS_WITHIN_MS: u64 = 250;

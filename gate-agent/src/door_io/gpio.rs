@@ -43,6 +43,30 @@ pub(super) struct GpioLines {
     waiting: VecDeque<Sensed>,
 }
 
+/// Finds the chip and every line of a door, and takes none.
+pub(super) fn look(wiring: &GpioDoor) -> anyhow::Result<String> {
+    let chips = Chips::Kernel;
+    let chip = find_chip(&chips, &wiring.chip)?;
+    let known = chips
+        .lines(&chip)
+        .with_context(|| format!("cannot look at the lines of {}", name_of(&chip)))?;
+    let mut offsets = Vec::new();
+    for line in wiring.lines() {
+        let offset = find_line(&chip, &known, line)?;
+        if let Some(facts) = known.iter().find(|facts| facts.offset == offset)
+            && !facts.consumer.is_empty()
+        {
+            bail!(
+                "line {offset} of {} is in use by {:?}: end that program, or choose another line",
+                name_of(&chip),
+                facts.consumer
+            );
+        }
+        offsets.push(offset.to_string());
+    }
+    Ok(format!("{}, lines {}", name_of(&chip), offsets.join(", ")))
+}
+
 impl GpioLines {
     pub(super) fn open(
         door: DoorId,

@@ -8,13 +8,17 @@ use shared::{configuration::DOOR_TIME_LIMIT_MS, ids::DoorId};
 
 use super::{
     board::{self, LcusDoor, ModbusDoor},
-    gpio::GpioDoor,
+    gpio::{self, GpioDoor},
     simulated::SimulatedDoor,
 };
 
 /// What a door's lines hang on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a gate has a few of them, read once"
+)]
 pub enum DoorIoConfig {
     /// A door that behaves as its configuration says, and drives nothing.
     Simulated(SimulatedDoor),
@@ -46,6 +50,19 @@ impl DoorIoConfig {
         match self {
             Self::Simulated(door) => door.control.as_ref(),
             Self::Gpio(_) | Self::Modbus(_) | Self::Lcus(_) => None,
+        }
+    }
+
+    /// Looks whether what it hangs on is there; takes and moves nothing. Says what was found.
+    ///
+    /// # Errors
+    /// When it is not there, with what is there instead.
+    pub fn look(&self) -> anyhow::Result<String> {
+        match self {
+            Self::Simulated(_) => Ok("simulated: moves no door".into()),
+            Self::Gpio(door) => gpio::look(door),
+            Self::Modbus(door) => board::look(&door.port),
+            Self::Lcus(door) => board::look(&door.port),
         }
     }
 

@@ -95,6 +95,19 @@ fn set_up(file: &File, baud: u32, parity: Parity) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether there is such a port, and this user may use it.
+pub(in crate::door_io) fn look(path: &Path) -> anyhow::Result<String> {
+    std::fs::metadata(path)
+        .and_then(|_| {
+            Ok(rustix::fs::access(
+                path,
+                rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK,
+            )?)
+        })
+        .with_context(|| why_not(path))?;
+    Ok(format!("the serial port {} is there", path.display()))
+}
+
 /// What to do about a port that cannot be opened: which ones there are.
 fn why_not(path: &Path) -> String {
     let there = ["/dev/serial/by-id", "/dev/serial/by-path"]
