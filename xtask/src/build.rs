@@ -13,8 +13,10 @@ use anyhow::{Context, bail};
 pub(crate) enum Profile {
     /// Everyday work and tests.
     Dev,
-    /// Measurements.
+    /// Measurements, and boxes to try.
     Bench,
+    /// What is shipped.
+    Release,
 }
 
 impl Profile {
@@ -23,7 +25,16 @@ impl Profile {
         match self {
             Profile::Dev => "debug",
             // Cargo's own profile `bench` shares the directory of `release`.
-            Profile::Bench => "release",
+            Profile::Bench | Profile::Release => "release",
+        }
+    }
+
+    /// As cargo's `--profile` has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Profile::Dev => "dev",
+            Profile::Bench => "bench",
+            Profile::Release => "release",
         }
     }
 }
@@ -81,8 +92,8 @@ pub(crate) fn programs(profile: Profile) -> anyhow::Result<()> {
     command.args(["build", "--workspace", "--bins"]);
     match profile {
         Profile::Dev => {}
-        Profile::Bench => {
-            command.args(["--exclude", "xtask", "--profile", "bench"]);
+        Profile::Bench | Profile::Release => {
+            command.args(["--exclude", "xtask", "--profile", profile.name()]);
         }
     }
     run(&mut command)

@@ -1,8 +1,13 @@
-//! The commands that everyone starts with: `cargo xtask test`, `demo`, `bench`, `sim`. They set up
-//! what they need; they test and build nothing by themselves that cargo and the programs can.
+//! The commands that everyone starts with: `cargo xtask test`, `demo`, `bench`, `sim`, `cross`.
+//! They set up what they need; they test and build nothing by themselves that cargo and the
+//! programs can.
 
 mod bench;
+mod bounded;
 mod build;
+mod clock;
+mod cross;
+mod debian;
 mod demo;
 mod packages;
 mod postgres;
@@ -30,6 +35,8 @@ enum Command {
     /// Simulations that run for as long as one likes.
     #[command(subcommand)]
     Sim(sim::Sim),
+    /// Build gate-agent for the 64-bit Raspberry Pi and run tests on an emulated one.
+    Cross(cross::Cross),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -38,5 +45,6 @@ fn main() -> anyhow::Result<()> {
         Command::Demo(demo) => demo.run(),
         Command::Bench(bench) => bench.run(),
         Command::Sim(sim) => sim.run(),
+        Command::Cross(cross) => cross.run(),
     }
 }

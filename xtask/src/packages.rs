@@ -1,7 +1,7 @@
 //! Installs the distribution's packages where that is possible and allowed, and otherwise says
 //! what to type.
 
-use std::{fs, path::Path, process::Command};
+use std::{fmt::Write as _, fs, path::Path, process::Command};
 
 use anyhow::{Context, bail};
 
@@ -22,14 +22,46 @@ pub(crate) enum Package {
     Python3,
     /// The service manager's tools, for the checks of the unit files.
     Systemd,
+    /// C compiler and linker for arm64, with the C library.
+    GccArm64,
+    /// Runs programs of arm64 Linux.
+    QemuUser,
+    /// Emulates a whole arm64 machine.
+    QemuSystemArm64,
 }
 
 impl Package {
-    fn name(self) -> &'static str {
+    fn debian(self) -> &'static [&'static str] {
         match self {
-            Package::Postgresql => "postgresql",
-            Package::Python3 => "python3",
-            Package::Systemd => "systemd",
+            Package::Postgresql => &["postgresql"],
+            Package::Python3 => &["python3"],
+            Package::Systemd => &["systemd"],
+            Package::GccArm64 => &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
+            Package::QemuUser => &["qemu-user"],
+            Package::QemuSystemArm64 => &["qemu-system-arm"],
+        }
+    }
+
+    /// None where the distribution has nothing that does.
+    fn fedora(self) -> Option<&'static str> {
+        match self {
+            Package::Postgresql => Some("postgresql-server"),
+            Package::Python3 => Some("python3"),
+            Package::Systemd => Some("systemd"),
+            // Without a C library: it compiles kernels, not programs.
+            Package::GccArm64 => None,
+            Package::QemuUser => Some("qemu-user"),
+            Package::QemuSystemArm64 => Some("qemu-system-aarch64"),
+        }
+    }
+
+    fn alpine(self) -> Option<&'static str> {
+        match self {
+            Package::Postgresql => Some("postgresql"),
+            Package::Python3 => Some("python3"),
+            Package::Systemd | Package::GccArm64 => None,
+            Package::QemuUser => Some("qemu-aarch64"),
+            Package::QemuSystemArm64 => Some("qemu-system-aarch64"),
         }
     }
 }
@@ -42,29 +74,53 @@ pub(crate) fn install(missing: &[Package]) -> anyhow::Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let names: Vec<_> = missing.iter().map(|package| package.name()).collect();
-    let names = names.join(" ");
+    let words: Vec<_> = missing
+        .iter()
+        .flat_map(|package| package.debian())
+        .collect();
+    let words: Vec<_> = words.into_iter().copied().collect();
+    let names = words.join(" ");
     if let Some(obstacle) = obstacle() {
-        bail!(
-            "missing: {names}. Not installed by itself, because {obstacle}. Install it and try again:\n  \
-             Debian, Ubuntu:  sudo apt-get update && sudo apt-get install {names}\n  \
-             Fedora:          sudo dnf install postgresql-server python3 systemd\n  \
-             Alpine:          sudo apk add postgresql python3\n\
-             A PostgreSQL elsewhere: name the directory of its programs (initdb, postgres) in \
-             PORTCULLIS_POSTGRES_BIN."
-        );
+        bail!("{}", by_hand(missing, &names, &obstacle));
     }
     eprintln!("Installing {names} with apt-get (set {NO_INSTALL_VARIABLE} to be asked instead)");
     let no_cluster = missing.contains(&Package::Postgresql) && forbid_cluster()?;
     let installed = apt(&["update", "--quiet"]).and_then(|()| {
-        let mut words = vec!["install", "--quiet", "--yes", "--no-install-recommends"];
-        words.extend(missing.iter().map(|package| package.name()));
-        apt(&words)
+        let mut install = vec!["install", "--quiet", "--yes", "--no-install-recommends"];
+        install.extend(&words);
+        apt(&install)
     });
     if no_cluster {
         let _ = fs::remove_file(CREATE_CLUSTER);
     }
     installed.with_context(|| format!("cannot install {names}"))
+}
+
+fn by_hand(missing: &[Package], names: &str, obstacle: &str) -> String {
+    let mut text = format!(
+        "missing: {names}. Not installed by itself, because {obstacle}. Install it and try again:\n  \
+         Debian, Ubuntu:  sudo apt-get update && sudo apt-get install {names}"
+    );
+    let others = [
+        (
+            "Fedora:          sudo dnf install",
+            Package::fedora as fn(Package) -> _,
+        ),
+        ("Alpine:          sudo apk add", Package::alpine),
+    ];
+    for (command, name) in others {
+        let names: Option<Vec<_>> = missing.iter().copied().map(name).collect();
+        if let Some(names) = names {
+            let _ = write!(text, "\n  {command} {}", names.join(" "));
+        }
+    }
+    if missing.contains(&Package::Postgresql) {
+        text.push_str(
+            "\nA PostgreSQL elsewhere: name the directory of its programs (initdb, postgres) in \
+             PORTCULLIS_POSTGRES_BIN.",
+        );
+    }
+    text
 }
 
 fn obstacle() -> Option<String> {
@@ -104,4 +160,26 @@ fn apt(words: &[&str]) -> anyhow::Result<()> {
             .args(words)
             .env("DEBIAN_FRONTEND", "noninteractive"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_type_names_only_distributions_that_have_it_all() {
+        let text = by_hand(&[Package::Python3], "python3", "that needs root");
+        assert!(text.contains("sudo apt-get install python3"));
+        assert!(text.contains("sudo dnf install python3"));
+        assert!(!text.contains("PORTCULLIS_POSTGRES_BIN"));
+        let missing = [Package::Postgresql, Package::GccArm64];
+        let text = by_hand(
+            &missing,
+            "postgresql gcc-aarch64-linux-gnu",
+            "that needs root",
+        );
+        assert!(text.contains("gcc-aarch64-linux-gnu"));
+        assert!(!text.contains("dnf") && !text.contains("apk"), "{text}");
+        assert!(text.contains("PORTCULLIS_POSTGRES_BIN"));
+    }
 }

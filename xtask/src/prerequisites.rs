@@ -4,7 +4,10 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-use crate::packages::{self, Package};
+use crate::{
+    cross::arm64,
+    packages::{self, Package},
+};
 
 // The rules by which central finds PostgreSQL are central's; this is the very same file.
 #[allow(
@@ -37,6 +40,9 @@ fn look_for(package: Package) -> anyhow::Result<()> {
         Package::Postgresql => binaries::Binaries::find(binaries::Wanted::Newest).map(|_| ()),
         Package::Python3 => look_for_python(),
         Package::Systemd => look_for_systemd(),
+        Package::GccArm64 => arm64::sysroot().map(|_| ()),
+        Package::QemuUser => arm64::qemu_user().map(|_| ()),
+        Package::QemuSystemArm64 => arm64::runs(arm64::QEMU_SYSTEM),
     }
 }
 
