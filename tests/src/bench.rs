@@ -3,7 +3,7 @@
 
 mod admission;
 pub mod figure;
-mod gate_on_disk;
+pub(crate) mod gate_on_disk;
 mod grant;
 mod ingest;
 mod issue;

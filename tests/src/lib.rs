@@ -17,6 +17,7 @@ pub mod panel;
 pub mod paper_gate;
 pub mod phone;
 pub mod pictures;
+pub mod prepared_gate;
 pub mod program;
 pub mod random;
 pub mod school;

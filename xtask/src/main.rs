@@ -1,5 +1,5 @@
-//! The commands that everyone starts with: `cargo xtask test`, `demo`, `bench`, `sim`, `cross`.
-//! They set up what they need; they test and build nothing by themselves that cargo and the
+//! The commands that everyone starts with: `cargo xtask test`, `demo`, `bench`, `sim`, `cross`,
+//! `vm`. They set up what they need; they test and build nothing by themselves that cargo and the
 //! programs can.
 
 mod bench;
@@ -14,6 +14,7 @@ mod postgres;
 mod prerequisites;
 mod sim;
 mod test;
+mod vm;
 
 use clap::{Parser, Subcommand};
 
@@ -37,6 +38,9 @@ enum Command {
     Sim(sim::Sim),
     /// Build gate-agent for the 64-bit Raspberry Pi and run tests on an emulated one.
     Cross(cross::Cross),
+    /// Emulated machines.
+    #[command(subcommand)]
+    Vm(vm::Vm),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -46,5 +50,6 @@ fn main() -> anyhow::Result<()> {
         Command::Bench(bench) => bench.run(),
         Command::Sim(sim) => sim.run(),
         Command::Cross(cross) => cross.run(),
+        Command::Vm(vm) => vm.run(),
     }
 }

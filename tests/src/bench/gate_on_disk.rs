@@ -39,23 +39,23 @@ use crate::{
 };
 
 /// Levels of every pass: three of the school's many.
-pub(super) const LEVELS: [u8; 3] = [1, 7, 20];
+pub(crate) const LEVELS: [u8; 3] = [1, 7, 20];
 
 /// What the gate knows.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Extent {
+pub(crate) struct Extent {
     /// Passes that were issued under the issuer key.
-    pub(super) issued: u32,
+    pub(crate) issued: u32,
     /// Of those, how many are revoked.
-    pub(super) revoked: u32,
+    pub(crate) revoked: u32,
     /// Of those, how many are suspended.
-    pub(super) suspended: u32,
+    pub(crate) suspended: u32,
     /// Holders in the roster; each has one pass, and only those are really signed.
-    pub(super) holders: u32,
+    pub(crate) holders: u32,
 }
 
 /// Where the store works.
-pub(super) enum Keeper {
+pub(crate) enum Keeper {
     /// In the caller's thread: its cost alone.
     Here(Box<Store>),
     /// In a thread of its own, as in the agent.
@@ -64,7 +64,7 @@ pub(super) enum Keeper {
 
 impl Keeper {
     /// The store, while it works here.
-    pub(super) fn here(&mut self) -> anyhow::Result<&mut Store> {
+    pub(crate) fn here(&mut self) -> anyhow::Result<&mut Store> {
         match self {
             Keeper::Here(store) => Ok(store),
             Keeper::OnThread(..) => bail!("the store has moved to its thread"),
@@ -72,7 +72,7 @@ impl Keeper {
     }
 
     /// Moves the store to a thread.
-    pub(super) fn onto_thread(self) -> anyhow::Result<Self> {
+    pub(crate) fn onto_thread(self) -> anyhow::Result<Self> {
         let Keeper::Here(store) = self else {
             return Ok(self);
         };
@@ -82,7 +82,7 @@ impl Keeper {
     }
 
     /// Closes the store and waits until its file is closed.
-    pub(super) fn close(self) -> anyhow::Result<()> {
+    pub(crate) fn close(self) -> anyhow::Result<()> {
         match self {
             Keeper::Here(store) => drop(store),
             Keeper::OnThread(handle, answers, thread) => {
@@ -125,19 +125,19 @@ impl Keeper {
 }
 
 /// The gate.
-pub(super) struct GateOnDisk {
-    pub(super) authority: Authority,
-    pub(super) gate: Gate,
-    pub(super) keeper: Keeper,
-    pub(super) places: StorePlaces,
-    pub(super) now: Now,
+pub(crate) struct GateOnDisk {
+    pub(crate) authority: Authority,
+    pub(crate) gate: Gate,
+    pub(crate) keeper: Keeper,
+    pub(crate) places: StorePlaces,
+    pub(crate) now: Now,
     /// One for each holder.
-    pub(super) passes: Vec<IssuedPass>,
+    pub(crate) passes: Vec<IssuedPass>,
 }
 
 impl GateOnDisk {
     /// Enrols a gate in `directory` and brings it up to date.
-    pub(super) fn new(directory: &Path, extent: Extent) -> anyhow::Result<Self> {
+    pub(crate) fn new(directory: &Path, extent: Extent) -> anyhow::Result<Self> {
         let mut authority = Authority::new();
         let passes = issue_all(&mut authority, extent)?;
         let places = StorePlaces {
@@ -200,7 +200,7 @@ impl GateOnDisk {
     }
 
     /// What the status list says of a pass of the benchmark.
-    pub(super) fn state(&self, pass: &IssuedPass) -> PassState {
+    pub(crate) fn state(&self, pass: &IssuedPass) -> PassState {
         let StatusSets { revoked, suspended } = &self.authority.status;
         let serial = pass.id.serial.0;
         if revoked.binary_search(&serial).is_ok() {
@@ -213,7 +213,7 @@ impl GateOnDisk {
     }
 
     /// A little later.
-    pub(super) fn wait_ms(&mut self, ms: u64) {
+    pub(crate) fn wait_ms(&mut self, ms: u64) {
         self.now = Now {
             uptime: self.now.uptime.plus_ms(ms),
             utc: T0.plus((self.now.uptime.0 + ms - 60_000) / 1000),
@@ -221,7 +221,7 @@ impl GateOnDisk {
     }
 
     /// One frame with this text and no more of its presentation.
-    pub(super) fn read(&self, at: AccessPointId, text: &str) -> TextsRead {
+    pub(crate) fn read(&self, at: AccessPointId, text: &str) -> TextsRead {
         TextsRead {
             access_point: at,
             texts: vec![text.to_owned()],
@@ -233,7 +233,7 @@ impl GateOnDisk {
 
     /// Does what the machine asks, as the shell does, until a door is to be released; `None`
     /// when nothing is left to do before that.
-    pub(super) fn until_release(&mut self) -> anyhow::Result<Option<DoorId>> {
+    pub(crate) fn until_release(&mut self) -> anyhow::Result<Option<DoorId>> {
         while let Some(action) = self.gate.poll_action() {
             match action {
                 Action::LookUp { scan, pass, digest } => {
@@ -256,13 +256,13 @@ impl GateOnDisk {
     }
 
     /// Does everything that the machine asks.
-    pub(super) fn run(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn run(&mut self) -> anyhow::Result<()> {
         while self.until_release()?.is_some() {}
         Ok(())
     }
 
     /// Whoever was let in goes through.
-    pub(super) fn pass_through(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn pass_through(&mut self) -> anyhow::Result<()> {
         self.run()?;
         self.gate
             .handle_door_input(self.now, TURNSTILE, DoorInput::Rotated);
@@ -271,7 +271,7 @@ impl GateOnDisk {
 }
 
 /// The machine as the agent starts it from a store.
-pub(super) fn start(store: &Store, now: Now) -> anyhow::Result<Gate> {
+pub(crate) fn start(store: &Store, now: Now) -> anyhow::Result<Gate> {
     let loaded = store.load()?;
     let identity = GateIdentity {
         gate: loaded.identity.gate,
