@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use image::GrayImage;
 use shared::{
     ids::{AccessPointId, DoorId, Kid, Serial},
     status_list::PassState,
@@ -28,7 +29,7 @@ use crate::{
 
 pub use disk::Unshare;
 pub use door::{Relay, RelayChange};
-pub use setup::{DoorWiring, ReaderWiring, Sensors, Source, Wiring};
+pub use setup::{DoorWiring, FRAME_SIZE, ReaderWiring, Sensors, Source, Wiring};
 pub use store::KeptRecord;
 
 /// A gate's box.
@@ -196,6 +197,17 @@ impl Gate {
     /// When the box's directory cannot be written.
     pub fn show_picture(&self, at: AccessPointId, name: &str, png: &[u8]) -> anyhow::Result<()> {
         pictures::put(&setup::pictures(&self.directory, at), name, png)
+    }
+
+    /// Holds up a picture to the camera of an access point, or nothing, until something else is.
+    ///
+    /// # Errors
+    /// When the box's directory cannot be written.
+    pub fn show_frame(&self, at: AccessPointId, picture: Option<&GrayImage>) -> anyhow::Result<()> {
+        let path = setup::frame(&self.directory, at);
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.context("a frame's file has a name")?;
+        pictures::put(&self.directory, name, &setup::yuv420(picture))
     }
 
     /// Holds up a text to the reader of an access point.

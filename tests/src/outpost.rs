@@ -55,8 +55,24 @@ impl Outpost {
         passes: usize,
         prepare: impl FnOnce(&mut Papers),
     ) -> anyhow::Result<Self> {
+        Self::open_wired(passes, prepare, &wiring(Source::Texts)).await
+    }
+
+    /// As [`Outpost::open`], with a camera at the entry.
+    ///
+    /// # Errors
+    /// When any of it fails.
+    pub async fn with_a_camera(passes: usize) -> anyhow::Result<Self> {
+        Self::open_wired(passes, |_| {}, &wiring(Source::Frames)).await
+    }
+
+    async fn open_wired(
+        passes: usize,
+        prepare: impl FnOnce(&mut Papers),
+        wiring: &Wiring,
+    ) -> anyhow::Result<Self> {
         let (scratch, central, passes) = Self::prepared(passes, prepare).await?;
-        let mut gate = Gate::set_up("gate", &scratch.directory("gate")?, &wiring())?;
+        let mut gate = Gate::set_up("gate", &scratch.directory("gate")?, wiring)?;
         gate.enrol(&central.claim()).await?;
         let panel = gate.start().await?;
         let mut outpost = Self {
@@ -96,7 +112,7 @@ impl Outpost {
             return Ok(None);
         };
         let (scratch, central, passes) = Self::prepared(passes, |_| {}).await?;
-        let mut gate = Gate::set_up("gate", &scratch.directory("gate")?, &wiring())?;
+        let mut gate = Gate::set_up("gate", &scratch.directory("gate")?, &wiring(Source::Texts))?;
         let panel = gate
             .start_on_a_disk(unshare, script, &central.claim())
             .await?;
@@ -121,7 +137,7 @@ impl Outpost {
             return Ok(None);
         };
         let (scratch, central, _) = Self::prepared(0, |_| {}).await?;
-        let mut gate = Gate::set_up("gate", &scratch.directory("gate")?, &wiring())?;
+        let mut gate = Gate::set_up("gate", &scratch.directory("gate")?, &wiring(Source::Texts))?;
         match gate
             .start_on_a_disk(unshare, script, &central.claim())
             .await
@@ -345,13 +361,13 @@ impl Outpost {
     }
 }
 
-fn wiring() -> Wiring {
-    let reader = |access_point| ReaderWiring {
+fn wiring(entry: Source) -> Wiring {
+    let reader = |access_point, source| ReaderWiring {
         access_point,
-        source: Source::Texts,
+        source,
     };
     Wiring {
-        readers: vec![reader(ENTRY), reader(EXIT)],
+        readers: vec![reader(ENTRY, entry), reader(EXIT, Source::Texts)],
         doors: vec![DoorWiring {
             door: TURNSTILE,
             sensors: Sensors::Rotation,

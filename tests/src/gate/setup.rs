@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
+use image::{GrayImage, Luma};
 use shared::ids::{AccessPointId, DoorId};
 
 /// What is wired to the box.
@@ -34,7 +35,12 @@ pub enum Source {
     Pictures,
     /// Texts from a socket.
     Texts,
+    /// Frames as a camera's program writes them: the same again and again, until another is shown.
+    Frames,
 }
+
+/// Pixels of a frame of [`Source::Frames`].
+pub const FRAME_SIZE: (u32, u32) = (640, 480);
 
 /// A simulated door.
 #[derive(Clone, Copy, Debug)]
@@ -92,12 +98,31 @@ pub(super) fn texts_socket(directory: &Path, at: AccessPointId) -> PathBuf {
     directory.join(format!("texts-{at}.sock"))
 }
 
+pub(super) fn frame(directory: &Path, at: AccessPointId) -> PathBuf {
+    directory.join(format!("frame-{at}"))
+}
+
 pub(super) fn trace(directory: &Path, door: DoorId) -> PathBuf {
     directory.join(format!("door-{door}.trace"))
 }
 
 pub(super) fn control(directory: &Path, door: DoorId) -> PathBuf {
     directory.join(format!("door-{door}.sock"))
+}
+
+/// A frame with a picture in its middle, or of a grey wall, as a camera's program writes it.
+pub(super) fn yuv420(picture: Option<&GrayImage>) -> Vec<u8> {
+    let (width, height) = FRAME_SIZE;
+    let mut frame = GrayImage::from_pixel(width, height, Luma([170]));
+    if let Some(picture) = picture {
+        let left = i64::from(width.saturating_sub(picture.width()) / 2);
+        let top = i64::from(height.saturating_sub(picture.height()) / 2);
+        image::imageops::overlay(&mut frame, picture, left, top);
+    }
+    let mut bytes = frame.into_raw();
+    let grey = bytes.len();
+    bytes.resize(grey + grey / 2, 128);
+    bytes
 }
 
 /// Writes the configuration and makes the folders that it names.
@@ -110,6 +135,15 @@ pub(super) fn write(directory: &Path, wiring: &Wiring) -> anyhow::Result<()> {
                 .iter()
                 .filter(|reader| reader.source == Source::Pictures)
                 .try_for_each(|reader| fs::create_dir_all(pictures(directory, reader.access_point)))
+        })
+        .and_then(|()| {
+            wiring
+                .readers
+                .iter()
+                .filter(|reader| reader.source == Source::Frames)
+                .try_for_each(|reader| {
+                    fs::write(frame(directory, reader.access_point), yuv420(None))
+                })
         })
         .and_then(|()| fs::write(file(directory), text))
         .with_context(|| format!("cannot set up a gate in {}", directory.display()))
@@ -131,6 +165,14 @@ fn text(directory: &Path, wiring: &Wiring) -> Result<String, std::fmt::Error> {
             Source::Pictures => {
                 let folder = name(pictures(directory, at));
                 writeln!(text, "source = {{ pictures = {{ folder = {folder} }} }}")?;
+            }
+            Source::Frames => {
+                let (width, height) = FRAME_SIZE;
+                let frame = frame(directory, at);
+                let script = format!("while :; do cat '{}'; sleep 0.05; done", frame.display());
+                writeln!(text, "[readers.source.command]\nprogram = \"sh\"")?;
+                writeln!(text, "arguments = [\"-c\", {script:?}]")?;
+                writeln!(text, "width = {width}\nheight = {height}")?;
             }
             Source::Texts => {
                 let socket = name(texts_socket(directory, at));
