@@ -13,8 +13,8 @@ use std::{
 use rustix::{
     fs::OFlags,
     termios::{
-        ControlModes, InputModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr,
-        tcsetattr,
+        ControlModes, InputModes, OptionalActions, QueueSelector, Termios, ioctl_tiocexcl, tcflush,
+        tcgetattr, tcsetattr,
     },
 };
 
@@ -48,6 +48,9 @@ impl Serial {
         make_plain(&mut settings);
         settings.set_speed(baud).map_err(wrong("its speed"))?;
         tcsetattr(&file, OptionalActions::Now, &settings).map_err(wrong("its settings"))?;
+        // Two programs on one line would each get half of a code. Where that cannot be had, nobody
+        // is worse off.
+        let _ = ioctl_tiocexcl(&file);
         // A drop of what was scanned while nobody listened; fine if there was nothing.
         let _ = tcflush(&file, QueueSelector::IFlush);
         Ok(Self {
