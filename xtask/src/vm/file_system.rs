@@ -3,8 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{initramfs::Initramfs, kernel::Kernel, steps};
-use crate::debian::{Architecture, Archive, Present};
+use super::{
+    initramfs::Initramfs,
+    kernel::Kernel,
+    steps::{self, unit},
+};
+use crate::{
+    build,
+    debian::{Architecture, Archive, Present},
+};
 
 /// Modules that are loaded in this order, with their parameters.
 const MODULES: &[(&str, &str)] = &[
@@ -30,12 +37,12 @@ pub(super) struct Parts<'a> {
     pub(super) gate: &'a Path,
 }
 
-/// A shell, the C library of Debian 12, and a program that sets up cameras.
+/// A shell, the C library of Debian 12, a program that sets up cameras, and systemd.
 ///
 /// # Errors
 /// When Debian's archive is out of reach.
 pub(super) fn packages(archive: &Archive) -> anyhow::Result<PathBuf> {
-    let names = ["busybox-static", "libc6", "v4l-utils"];
+    let names = ["busybox-static", "libc6", "v4l-utils", "systemd", "udev"];
     archive.unpack("guest", &names, |archive| {
         archive.closure(&names, Architecture::Arm64, Present::Nowhere)
     })
@@ -61,6 +68,99 @@ pub(super) fn minimal(parts: &Parts<'_>) -> anyhow::Result<Vec<u8>> {
     }
     Ok(files.finish())
 }
+
+/// As a box is set up: systemd for its first program, the gate's unit, user, folders and rules.
+///
+/// # Errors
+/// When a part cannot be read.
+pub(super) fn with_systemd(parts: &Parts<'_>) -> anyhow::Result<Vec<u8>> {
+    let mut files = Initramfs::new();
+    for folder in ["bin", "sbin", "lib", "etc", "usr/bin", "usr/sbin"] {
+        files.tree(folder, &parts.debian.join(folder), LEFT_OUT)?;
+    }
+    files.tree("usr/lib", &parts.debian.join("usr/lib"), LEFT_OUT)?;
+    files.link("init", "lib/systemd/systemd");
+    files.link("bin/sh", "busybox");
+    for folder in ["proc", "sys", "run", "tmp", "root", "var/log"] {
+        files.directory(folder);
+    }
+    for (path, text) in SYSTEM {
+        files.file(path, 0o644, text.as_bytes());
+    }
+    let units = "etc/systemd/system";
+    let target = format!("{units}/multi-user.target.wants");
+    for unit in ["console.service", "modules.service"] {
+        files.link(&format!("{target}/{unit}"), &format!("/{units}/{unit}"));
+    }
+    files.link(
+        &format!("{units}/default.target"),
+        "/lib/systemd/system/multi-user.target",
+    );
+    files.link(
+        &format!("{units}/serial-getty@ttyAMA0.service"),
+        "/dev/null",
+    );
+    files.file("console.sh", 0o755, include_bytes!("console.sh"));
+    for (name, path) in OURS {
+        files.copy(path, &build::root().join("systemd").join(name))?;
+    }
+    add_gate(&mut files, parts)?;
+    files.file(
+        "etc/portcullis/gate.toml",
+        0o644,
+        unit::CONFIGURATION.as_bytes(),
+    );
+    Ok(files.finish())
+}
+
+/// Of systemd/, to where its README says.
+const OURS: &[(&str, &str)] = &[
+    (
+        "gate-agent.service",
+        "usr/lib/systemd/system/gate-agent.service",
+    ),
+    (
+        "portcullis-gate.sysusers",
+        "usr/lib/sysusers.d/portcullis-gate.conf",
+    ),
+    (
+        "portcullis-gate.tmpfiles",
+        "usr/lib/tmpfiles.d/portcullis-gate.conf",
+    ),
+    (
+        "70-portcullis-gate.rules",
+        "usr/lib/udev/rules.d/70-portcullis-gate.rules",
+    ),
+];
+
+/// Folders that cost memory and that nothing here reads.
+const LEFT_OUT: &[&str] = &[
+    "hwdb.d",
+    "gconv",
+    "perl5",
+    "catalog",
+    "network",
+    "cryptsetup",
+];
+
+/// What an installed Debian has and its packages do not bring.
+const SYSTEM: &[(&str, &str)] = &[
+    (
+        "etc/passwd",
+        "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n",
+    ),
+    ("etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n"),
+    ("etc/hostname", "gate\n"),
+    ("etc/machine-id", "5bb1d7d5a4a14b0e8a3b6a8f0c1d2e3f\n"),
+    (
+        "etc/systemd/system/modules.service",
+        "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/load-modules\n",
+    ),
+    (
+        "etc/systemd/system/console.service",
+        "[Unit]\nAfter=modules.service\n[Service]\nExecStart=/bin/busybox sh /console.sh\n",
+    ),
+];
 
 fn add_gate(files: &mut Initramfs, parts: &Parts<'_>) -> anyhow::Result<()> {
     let Parts {

@@ -32,6 +32,7 @@ const MEMORY_MIB: u32 = 1024;
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask vm gate                       everything
+  cargo xtask vm gate --short               without the machine that starts systemd
   cargo xtask vm gate --agent gate-agent    with a program that was built before
 
 An emulated arm64 machine (QEMU's virt) with Debian's kernel starts from a file system in memory,
@@ -42,6 +43,9 @@ seen in its place and the end of the machine's console.";
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Gate {
+    /// Only what is shown without systemd: some twenty seconds.
+    #[arg(long)]
+    short: bool,
     /// gate-agent for arm64; built with `cargo xtask cross` when it is not said.
     #[arg(long, value_name = "FILE")]
     agent: Option<PathBuf>,
@@ -82,6 +86,17 @@ impl Gate {
             &prepared,
             &mut report,
         )?;
+        if !self.short {
+            let memory = file_system::with_systemd(&parts)?;
+            show(
+                &parts,
+                "systemd",
+                &memory,
+                steps::SYSTEMD,
+                &prepared,
+                &mut report,
+            )?;
+        }
         report.end();
         Ok(())
     }

@@ -59,10 +59,9 @@ impl Machine {
         ]);
         command.arg("-kernel").arg(&self.kernel);
         command.arg("-initrd").arg(&self.initramfs);
-        // The kernel's hash of kernel and initramfs costs seconds under emulation.
         command.args([
             "-append",
-            "console=ttyAMA0 quiet loglevel=3 panic=-1 audit=0",
+            "console=ttyAMA0 quiet loglevel=3 panic=-1 audit=0 systemd.show_status=false",
         ]);
         command.args([
             "-nodefaults",

@@ -1,7 +1,8 @@
 //! What is to be seen on the emulated box, one function for each step. A new one is a function and
-//! a line in [`SHELL`].
+//! a line in [`SHELL`] or [`SYSTEMD`].
 
 mod gpio;
+pub(super) mod unit;
 
 use std::time::Duration;
 
@@ -34,6 +35,9 @@ pub(super) const SHELL: &[Named] = &[
     ("A gate with a relay on a GPIO line", gpio::moves_a_relay),
     ("The watchdog", watchdog),
 ];
+
+/// With systemd.
+pub(super) const SYSTEMD: &[Named] = &[("The gate's unit", unit::runs)];
 
 /// Configuration files of the box, in /etc/portcullis.
 pub(super) const CONFIGURATIONS: &[(&str, &str)] =
