@@ -3,8 +3,8 @@
 
 use std::{fs, path::Path};
 
-use anyhow::{Context, ensure};
-use image::{GrayImage, imageops};
+use anyhow::{Context, bail, ensure};
+use image::{GrayImage, Luma, imageops};
 use shared::status_list::PassState;
 
 use crate::{
@@ -25,8 +25,10 @@ const EXTENT: Extent = Extent {
 const VALID_PASSES: usize = 4;
 /// When the gate is started: lists are a minute old.
 const STARTED_AFTER_S: u64 = 60;
-/// A camera's frame in the other common shape.
+/// What a camera gives.
 const VGA: (u32, u32) = (640, 480);
+/// How light the wall is.
+const WALL: u8 = 140;
 
 /// Writes the folder: `state` and `keys` of an enrolled gate that is up to date; `passes` with
 /// `valid-1` to `valid-4` and `revoked` as pictures (`.png`, 1280 by 720), their texts (`.txt`) and
@@ -49,7 +51,7 @@ pub fn write(directory: &Path) -> anyhow::Result<()> {
     for pass in of_state(&gate, PassState::Revoked, 1)? {
         write_pass(&passes, "revoked", pass, &mut random)?;
     }
-    write_frames(&passes, "empty", &pictures::empty(&mut random))?;
+    write_frame(&passes, "empty", &wall())?;
     gate.keeper.close()?;
     let utc = T0.plus(STARTED_AFTER_S).0;
     fs::write(directory.join("utc"), format!("{utc}\n")).context("cannot write the time")
@@ -69,31 +71,33 @@ fn write_pass(
     random: &mut Random,
 ) -> anyhow::Result<()> {
     let text = pass.text();
-    write_frames(
-        folder,
-        name,
-        &pictures::held_up(&pictures::code(&text)?, random),
-    )?;
+    let code = pictures::code(&text)?;
+    let picture = pictures::held_up(&code, random);
+    pictures::put(folder, &format!("{name}.png"), &pictures::png(&picture)?)?;
+    write_frame(folder, name, &held_still(&code)?)?;
     let path = folder.join(format!("{name}.txt"));
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn write_frames(folder: &Path, name: &str, picture: &GrayImage) -> anyhow::Result<()> {
-    pictures::put(folder, &format!("{name}.png"), &pictures::png(picture)?)?;
-    pictures::put(folder, &format!("{name}.yuyv"), &yuyv(&vga(picture)?))
+fn write_frame(folder: &Path, name: &str, frame: &GrayImage) -> anyhow::Result<()> {
+    pictures::put(folder, &format!("{name}.yuyv"), &yuyv(frame))
 }
 
-/// The middle of a wide picture.
-fn vga(picture: &GrayImage) -> anyhow::Result<GrayImage> {
-    let (width, height) = picture.dimensions();
-    let middle = height * VGA.0 / VGA.1;
-    ensure!(
-        middle <= width,
-        "a picture of {width} by {height} is not wide"
-    );
-    let cut = imageops::crop_imm(picture, (width - middle) / 2, 0, middle, height).to_image();
-    let filter = imageops::FilterType::Triangle;
-    Ok(imageops::resize(&cut, VGA.0, VGA.1, filter))
+/// Upright, before an even wall: this is for the way from a camera to a door, not for the
+/// decoder's skill.
+fn held_still(code: &GrayImage) -> anyhow::Result<GrayImage> {
+    let mut frame = wall();
+    let left = VGA.0.checked_sub(code.width());
+    let top = VGA.1.checked_sub(code.height());
+    let (Some(left), Some(top)) = (left, top) else {
+        bail!("a code of {} pixels does not fit a frame", code.width());
+    };
+    imageops::replace(&mut frame, code, i64::from(left / 2), i64::from(top / 2));
+    Ok(frame)
+}
+
+fn wall() -> GrayImage {
+    GrayImage::from_pixel(VGA.0, VGA.1, Luma([WALL]))
 }
 
 /// Grey as a camera gives it: light, then the middle of either colour, in turns.

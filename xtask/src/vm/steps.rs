@@ -1,6 +1,7 @@
 //! What is to be seen on the emulated box, one function for each step. A new one is a function and
 //! a line in [`SHELL`] or [`SYSTEMD`].
 
+mod camera;
 mod gpio;
 pub(super) mod unit;
 
@@ -33,6 +34,7 @@ pub(super) const SHELL: &[Named] = &[
     ("The program", program),
     ("A gate with a simulated door", simulated_door),
     ("A gate with a relay on a GPIO line", gpio::moves_a_relay),
+    ("A gate with a camera", camera::reads_a_pass),
     ("The watchdog", watchdog),
 ];
 
@@ -40,8 +42,11 @@ pub(super) const SHELL: &[Named] = &[
 pub(super) const SYSTEMD: &[Named] = &[("The gate's unit", unit::runs)];
 
 /// Configuration files of the box, in /etc/portcullis.
-pub(super) const CONFIGURATIONS: &[(&str, &str)] =
-    &[("gate.toml", SIMULATED), ("gpio.toml", gpio::CONFIGURATION)];
+pub(super) const CONFIGURATIONS: &[(&str, &str)] = &[
+    ("gate.toml", SIMULATED),
+    ("gpio.toml", gpio::CONFIGURATION),
+    ("camera.toml", camera::CONFIGURATION),
+];
 
 const SIMULATED: &str = r#"state = "/var/lib/portcullis"
 panel_socket = "/run/panel.sock"
