@@ -100,6 +100,9 @@ fn set_up(camera: &Camera, config: &CameraConfig, path: &Path) -> anyhow::Result
             layout.height
         );
     }
+    if let Some(warning) = size_warning(&layout, &wanted) {
+        tracing::warn!("{}: {warning}", path.display());
+    }
     let rate = set_rate(camera, choice, wanted.rate, path);
     for warning in controls::set(camera, config) {
         tracing::warn!("{}: {warning}", path.display());
@@ -114,6 +117,17 @@ fn set_up(camera: &Camera, config: &CameraConfig, path: &Path) -> anyhow::Result
         layout.format
     );
     Ok(layout)
+}
+
+fn size_warning(layout: &Layout, wanted: &Wanted) -> Option<String> {
+    let (width, height) = wanted.size?;
+    if (layout.width, layout.height) == (width, height) {
+        return None;
+    }
+    let rate = wanted.rate;
+    Some(format!(
+        "it does not have {width}x{height} at {rate} pictures a second: a lower `frames_per_second`, or another `format`, may bring it"
+    ))
 }
 
 /// Longest side that a camera may set by itself.
@@ -248,6 +262,20 @@ mod tests {
         );
         let jpeg = picture_of(&layout(choice::MJPEG, 0), b"\xff\xd8\xff");
         assert_eq!(jpeg, Some(Picture::Jpeg(b"\xff\xd8\xff".to_vec())));
+    }
+
+    #[test]
+    fn a_size_that_was_asked_for_and_not_had_is_said() {
+        let wanted = |size| Wanted {
+            size,
+            rate: 15,
+            format: None,
+        };
+        let layout = layout(choice::GREY, 2);
+        assert_eq!(size_warning(&layout, &wanted(None)), None);
+        assert_eq!(size_warning(&layout, &wanted(Some((2, 2)))), None);
+        let warning = size_warning(&layout, &wanted(Some((1280, 720)))).unwrap();
+        assert!(warning.contains("1280x720 at 15 pictures"), "{warning}");
     }
 
     #[test]
