@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use gate_agent::{
-    decoder::{Effort, Frame, check_answer},
+    decoder::{Effort, check_answer, unpack_picture},
     door_io::check_message,
     journal_file::{ExportReport, verify_export},
 };
@@ -38,7 +38,7 @@ fn exported_journal(input: &[u8]) {
 
 /// A picture file in the place of a camera's frame.
 fn picture_file(input: &[u8]) {
-    if let Ok(frame) = Frame::unpack(input) {
+    if let Ok(frame) = unpack_picture(input) {
         let pixels = frame.width() as usize * frame.height() as usize;
         assert_eq!(frame.luma().len(), pixels);
     }

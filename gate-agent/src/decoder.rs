@@ -1,7 +1,7 @@
 //! Reads QR codes from pictures, in a child process that can be killed: no picture, however hostile,
-//! costs more than its limit. Knows nothing of passes; a text is a text.
+//! costs more than its limit. Knows nothing of passes; a text is a text. The package `code-finder`
+//! does the reading; here is what it must not have: files, processes, a clock.
 
-mod binarise;
 mod child;
 mod codes;
 #[cfg(test)]
@@ -12,7 +12,6 @@ mod codes;
     reason = "a drawing board shared with the tests in `tests/`"
 )]
 mod drawing;
-mod filters;
 mod frame;
 mod motion_jpeg;
 mod picture_file;
@@ -21,8 +20,8 @@ mod protocol;
 mod sandbox;
 
 pub use child::{attempt, serve};
-pub use codes::{Deadline, find_codes};
-pub use frame::{FILE_BYTES_MAX, FRAME_PIXELS_MAX, FRAME_SIDE_MAX, Frame, FrameError};
+pub use code_finder::{FRAME_PIXELS_MAX, FRAME_SIDE_MAX, Frame, Hint};
+pub use frame::{FILE_BYTES_MAX, PictureError, unpack_picture};
 pub use picture_file::{PictureFileError, read_picture_file};
 pub use process::{DecodeError, Decoded, Decoder, DecoderSettings, Request, Step};
 pub use protocol::Garbled;
@@ -42,7 +41,8 @@ pub fn check_answer(bytes: &[u8], effort: Effort) -> Result<(), Garbled> {
 /// How much is done to find codes, and how long it may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effort {
-    /// A frame at a gate: somebody stands there, and the next frame comes soon.
+    /// A frame at a gate: somebody stands there, and the next frame comes soon. A camera's frame is
+    /// read as the next of its stream; a picture file in its place gets every step of the stream.
     Gate,
     /// A picture that somebody wants read: everything that helps is tried.
     Thorough,

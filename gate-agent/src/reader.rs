@@ -28,7 +28,7 @@ use shared::time::Uptime;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
-use crate::decoder::{DecodeError, DecoderSettings, PictureFileError};
+use crate::decoder::{DecodeError, DecoderSettings, Hint, PictureFileError};
 
 /// Frames read but not yet decided on, for all readers together. One for each access point of the
 /// largest gate (four doors, two directions); with more the decision would be about the past.
@@ -45,6 +45,8 @@ pub struct FrameRead {
     pub taken_at: Uptime,
     /// The text of each code in the frame, each once, cut and marked beyond what a gate looks at.
     pub texts: Vec<String>,
+    /// What would help the holder, as far as the picture tells.
+    pub hints: Vec<Hint>,
     /// Milliseconds the decoder took for it.
     pub decode_ms: u64,
     /// Name of the picture file it came from.

@@ -343,13 +343,13 @@ fn appliance_seeds(seeds: &mut Seeds) {
         let path = repository().join(format!("shared/tests/vectors/{name}.jsonl"));
         put(seeds, "exported_journal", name, fs::read(path).unwrap());
     }
-    // Kind, then: version; time; time, count and texts; reason.
+    // Kind, then: version; time; time, step, hints, count and texts; reason.
     let answers: [(&str, &[u8]); 4] = [
         ("ready", &[16, 1, 0, 0, 0]),
         ("unpacked", &[17, 9, 0, 0, 0, 0, 0, 0, 0]),
         (
             "texts",
-            b"\x12\x09\0\0\0\0\0\0\0\x02\x03\0\0\0abc\x02\0\0\0\xc3\xbc",
+            b"\x12\x09\0\0\0\0\0\0\0\x01\x05\x02\x03\0\0\0abc\x02\0\0\0\xc3\xbc",
         ),
         ("not_a_picture", b"\x13why"),
     ];

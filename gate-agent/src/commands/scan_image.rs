@@ -24,8 +24,9 @@ Examples:
   gate-agent scan-image card.png --store /var/lib/portcullis
   gate-agent scan-image card.png --config /etc/portcullis/gate.toml --access-point 2
 
-Each line has: file; texts, every code that was read, empty when there is none; ms, the time for
-unpacking and reading; error, null or why the picture could not be read; and, when a store is given,
+Each line has: file; texts, every code that was read, empty when there is none; step, the one that
+read the first of them (plain, half, sharp, …), null when there is none; ms, the time for unpacking
+and reading; error, null or why the picture could not be read; and, when a store is given,
 decision, what this gate would say to the picture now (null when there is no code in it). Nothing is
 recorded and no door moves.
 Exit code: 0 when every file is a picture, with codes or without; 1 when one is not; 2 for a wrong
@@ -57,6 +58,8 @@ pub struct PictureLine {
     pub file: String,
     /// The text of every code that was read.
     pub texts: Vec<String>,
+    /// The step that read the first of them; none when nothing was read.
+    pub step: Option<&'static str>,
     /// Milliseconds for unpacking and reading, to the microsecond.
     pub ms: f64,
     /// Why the picture could not be read.
@@ -169,6 +172,7 @@ async fn scan_picture(file: &Path, decoder: &mut Decoder, clock: Clock) -> Pictu
         Ok(decoded) => PictureLine {
             file: file.to_string_lossy().into_owned(),
             ms: milliseconds(decoded.unpack_us + decoded.read_us),
+            step: decoded.step.map(code_finder::Step::name),
             texts: decoded.texts,
             error: None,
             decision: None,
@@ -182,6 +186,7 @@ impl PictureLine {
         Self {
             file: file.to_string_lossy().into_owned(),
             texts: Vec::new(),
+            step: None,
             ms: milliseconds(took_us),
             error: Some(error),
             decision: None,

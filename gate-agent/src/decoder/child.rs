@@ -9,12 +9,13 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 
 use anyhow::Context;
+use code_finder::{Frame, Stream};
 
 use crate::clock::Clock;
 
 use super::Effort;
-use super::codes::{Deadline, find_codes};
-use super::frame::{Frame, FrameError};
+use super::codes::{Codes, Deadline, read_next, read_picture};
+use super::frame::{PictureError, unpack_picture};
 use super::motion_jpeg::unpack_motion_jpeg;
 use super::protocol::{Answer, Ask, VERSION, request_length};
 use super::sandbox::{self, Attempt};
@@ -35,6 +36,7 @@ pub fn serve() -> anyhow::Result<()> {
     let mut desk = Desk {
         clock: Clock::system(),
         unpacked: None,
+        stream: Stream::new(),
     };
     while let Ok(request) = requests.recv() {
         let ask = Ask::from_bytes(&request).context("cannot understand the request")?;
@@ -133,6 +135,8 @@ fn unpack_jpeg(jpeg: &[u8]) -> Result<Frame, String> {
 struct Desk {
     clock: Clock,
     unpacked: Option<Frame>,
+    /// The camera whose frames come without being asked to be unpacked.
+    stream: Stream,
 }
 
 impl Desk {
@@ -141,11 +145,11 @@ impl Desk {
         let result = match *ask {
             Ask::Unpack { effort, file } => self.unpack(file, effort).map(|()| None),
             Ask::ReadUnpacked { effort } => match self.unpacked.take() {
-                Some(frame) => Ok(Some(self.read(&frame, effort))),
-                None => Err(FrameError::Empty.to_string()),
+                Some(frame) => Ok(Some(read_picture(&frame, effort, self.deadline(effort)))),
+                None => Err(PictureError::Empty.to_string()),
             },
             Ask::ReadJpeg { effort, jpeg } => match unpack_jpeg(jpeg) {
-                Ok(frame) => Ok(Some(self.read(&frame, effort))),
+                Ok(frame) => Ok(Some(self.read_frame(&frame, effort))),
                 Err(reason) => Err(reason),
             },
             Ask::ReadFrame {
@@ -154,21 +158,21 @@ impl Desk {
                 height,
                 luma,
             } => match Frame::new(width, height, luma.to_vec()) {
-                Ok(frame) => Ok(Some(self.read(&frame, effort))),
+                Ok(frame) => Ok(Some(self.read_frame(&frame, effort))),
                 Err(error) => Err(error.to_string()),
             },
         };
         let took_us = self.clock.uptime_us() - started_us;
         match result {
             Ok(None) => Answer::Unpacked { took_us },
-            Ok(Some(texts)) => Answer::Texts { took_us, texts },
+            Ok(Some(codes)) => Answer::Texts { took_us, codes },
             Err(reason) => Answer::NotAPicture { reason },
         }
     }
 
     fn unpack(&mut self, file: &[u8], effort: Effort) -> Result<(), String> {
         self.unpacked = None;
-        let frame = panic::catch_unwind(|| Frame::unpack(file))
+        let frame = panic::catch_unwind(|| unpack_picture(file))
             .map_err(|_| "damaged picture: the unpacker gave up on it".to_owned())?
             .map_err(|error| error.to_string())?;
         let shrunk = effort
@@ -178,8 +182,15 @@ impl Desk {
         Ok(())
     }
 
-    fn read(&self, frame: &Frame, effort: Effort) -> Vec<String> {
-        let deadline = Deadline::in_ms(self.clock, effort.budget_ms());
-        find_codes(frame, effort, deadline)
+    fn read_frame(&mut self, frame: &Frame, effort: Effort) -> Codes {
+        let deadline = self.deadline(effort);
+        match effort {
+            Effort::Gate => read_next(&mut self.stream, frame, deadline),
+            Effort::Thorough => read_picture(frame, effort, deadline),
+        }
+    }
+
+    fn deadline(&self, effort: Effort) -> Deadline {
+        Deadline::in_ms(self.clock, effort.budget_ms())
     }
 }

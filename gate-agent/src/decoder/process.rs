@@ -9,6 +9,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use code_finder::{Frame, Hint};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::time::timeout;
@@ -16,7 +17,8 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 
 use super::Effort;
-use super::frame::{FILE_BYTES_MAX, Frame};
+use super::codes::Codes;
+use super::frame::FILE_BYTES_MAX;
 use super::protocol::{Answer, Ask, Garbled, VERSION, answer_length};
 
 pub use error::{DecodeError, Step};
@@ -102,6 +104,10 @@ pub enum Request<'a> {
 pub struct Decoded {
     /// The text of each code, each text once; empty when there is none.
     pub texts: Vec<String>,
+    /// The step that read the first of them.
+    pub step: Option<code_finder::Step>,
+    /// What would help the holder.
+    pub hints: Vec<Hint>,
     /// Microseconds for unpacking the file; zero for a frame.
     pub unpack_us: u64,
     /// Microseconds for reading the codes.
@@ -180,7 +186,7 @@ impl Decoder {
         if let Request::Picture { file, .. } | Request::Jpeg { jpeg: file, .. } = request
             && file.len() > FILE_BYTES_MAX
         {
-            let reason = super::FrameError::FileTooLarge {
+            let reason = super::PictureError::FileTooLarge {
                 bytes: file.len() as u64,
             };
             return Err(DecodeError::NotAPicture {
@@ -315,11 +321,16 @@ impl Running {
             limit_ms,
         };
         match self.exchange(&exchange, settings, clock).await? {
-            (Answer::Texts { took_us, texts }, waited_us) => Ok(Decoded {
-                texts,
-                unpack_us,
-                read_us: took_us.min(waited_us),
-            }),
+            (Answer::Texts { took_us, codes }, waited_us) => {
+                let Codes { texts, step, hints } = codes;
+                Ok(Decoded {
+                    texts,
+                    step,
+                    hints,
+                    unpack_us,
+                    read_us: took_us.min(waited_us),
+                })
+            }
             (Answer::NotAPicture { reason }, _) => Err(DecodeError::NotAPicture { reason }),
             (Answer::Ready { .. } | Answer::Unpacked { .. }, _) => Err(Garbled::Unexpected.into()),
         }

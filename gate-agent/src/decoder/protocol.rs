@@ -3,11 +3,14 @@
 //!
 //! The decoder works on hostile pictures, so its answers are checked as hostile bytes too.
 
-use super::frame::{FILE_BYTES_MAX, FRAME_PIXELS_MAX};
+use code_finder::{FRAME_PIXELS_MAX, Hint, Step};
+
+use super::codes::Codes;
+use super::frame::FILE_BYTES_MAX;
 use super::{CUT_MARK, Effort};
 
 /// Raised whenever a message changes. Both sides are one executable, so it only catches a mix-up.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Longest request: a raw frame of the most pixels and its head, or a picture file and its head.
 pub(super) const REQUEST_BYTES_MAX: usize = FRAME_PIXELS_MAX as usize + REQUEST_HEAD_BYTES_MAX;
@@ -21,7 +24,7 @@ const REASON_BYTES_MAX: usize = 512;
 /// Longest answer: every code of a thorough search with a text of the most characters, four bytes
 /// each. Real ones stay far below.
 const ANSWER_BYTES_MAX: usize =
-    16 + Effort::Thorough.codes_max() * (4 + 4 * (Effort::Thorough.text_chars_max() + 1));
+    18 + Effort::Thorough.codes_max() * (4 + 4 * (Effort::Thorough.text_chars_max() + 1));
 
 /// What the gate asks.
 #[derive(Debug, PartialEq, Eq)]
@@ -75,8 +78,8 @@ pub(super) enum Answer {
     Texts {
         /// Time it took.
         took_us: u64,
-        /// Text of each code.
-        texts: Vec<String>,
+        /// Their texts, how they were read, and what would help where none was.
+        codes: Codes,
     },
     /// There is no frame in what was sent.
     NotAPicture {
@@ -108,6 +111,18 @@ pub enum Garbled {
     Effort {
         /// The byte.
         number: u8,
+    },
+    /// No step has this number.
+    #[error("no step has the number {number}")]
+    Step {
+        /// The byte.
+        number: u8,
+    },
+    /// Bits that stand for no hint.
+    #[error("some of the bits {bits:#010b} stand for no hint")]
+    Hints {
+        /// The byte.
+        bits: u8,
     },
     /// More codes than the effort reports.
     #[error("{codes} codes are more than are ever reported")]
@@ -222,9 +237,11 @@ impl Answer {
                 bytes.push(UNPACKED);
                 bytes.extend(took_us.to_le_bytes());
             }
-            Self::Texts { took_us, texts } => {
+            Self::Texts { took_us, codes } => {
+                let Codes { texts, step, hints } = codes;
                 bytes.push(TEXTS);
                 bytes.extend(took_us.to_le_bytes());
+                bytes.extend([step_number(*step), hint_bits(hints)]);
                 bytes.push(u8::try_from(texts.len()).expect("at most 128 codes are reported"));
                 for text in texts {
                     bytes.extend((text.len() as u32).to_le_bytes());
@@ -254,7 +271,7 @@ impl Answer {
             },
             TEXTS => Self::Texts {
                 took_us: parts.take_u64()?,
-                texts: parts.take_texts(effort)?,
+                codes: parts.take_codes(effort)?,
             },
             NOT_A_PICTURE => {
                 let reason = parts.take(parts.0.len().min(REASON_BYTES_MAX))?;
@@ -302,6 +319,41 @@ fn effort_of(number: u8) -> Result<Effort, Garbled> {
     }
 }
 
+/// Its place among all steps, from 1 on; 0 when nothing was read.
+fn step_number(step: Option<Step>) -> u8 {
+    let place = |step| Step::ALL.iter().position(|&other| other == step);
+    let place = step.map(|step| place(step).expect("all steps are in the list"));
+    place.map_or(0, |place| place as u8 + 1)
+}
+
+fn step_of(number: u8) -> Result<Option<Step>, Garbled> {
+    match number.checked_sub(1) {
+        None => Ok(None),
+        Some(place) => match Step::ALL.get(usize::from(place)) {
+            Some(&step) => Ok(Some(step)),
+            None => Err(Garbled::Step { number }),
+        },
+    }
+}
+
+/// A bit for each hint, the lowest for the first.
+fn hint_bits(hints: &[Hint]) -> u8 {
+    let all = Hint::ALL.iter().enumerate();
+    all.filter(|(_, hint)| hints.contains(hint))
+        .fold(0, |bits, (place, _)| bits | 1 << place)
+}
+
+fn hints_of(bits: u8) -> Result<Vec<Hint>, Garbled> {
+    if u32::from(bits) >> Hint::ALL.len() != 0 {
+        return Err(Garbled::Hints { bits });
+    }
+    let all = Hint::ALL.iter().enumerate();
+    Ok(all
+        .filter(|(place, _)| bits >> place & 1 == 1)
+        .map(|(_, &hint)| hint)
+        .collect())
+}
+
 fn text_of(bytes: &[u8]) -> Result<String, Garbled> {
     String::from_utf8(bytes.to_vec()).map_err(|_| Garbled::TextNotUtf8)
 }
@@ -328,6 +380,15 @@ impl<'a> Parts<'a> {
 
     fn take_u64(&mut self) -> Result<u64, Garbled> {
         self.take_array().map(u64::from_le_bytes)
+    }
+
+    fn take_codes(&mut self, effort: Effort) -> Result<Codes, Garbled> {
+        let [step, hints] = self.take_array()?;
+        Ok(Codes {
+            step: step_of(step)?,
+            hints: hints_of(hints)?,
+            texts: self.take_texts(effort)?,
+        })
     }
 
     fn take_texts(&mut self, effort: Effort) -> Result<Vec<String>, Garbled> {

@@ -226,6 +226,7 @@ impl Desk<'_> {
             access_point: self.reader.access_point,
             taken_at,
             texts: Vec::new(),
+            hints: Vec::new(),
             decode_ms: self.reader.clock.uptime().since_ms(began),
             source: None,
             // Another frame always follows; the core sees by the time that a code went away.
@@ -236,6 +237,7 @@ impl Desk<'_> {
             Ok(decoded) => {
                 read.decode_ms = decoded.took_ms();
                 read.texts = decoded.texts;
+                read.hints = decoded.hints;
             }
             Err(DecodeError::NotAPicture { reason }) => {
                 return self.damaged(&reason).map(|()| None);

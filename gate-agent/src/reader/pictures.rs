@@ -9,7 +9,7 @@ use gate_core::input::PresentationEnd;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task;
 
-use crate::decoder::{Decoder, Effort, Request, read_picture_file};
+use crate::decoder::{Decoded, Decoder, Effort, Request, read_picture_file};
 
 use super::{FrameRead, PicturesConfig, ReadProblem, Reader, ReaderEnd};
 
@@ -84,18 +84,19 @@ impl Desk<'_> {
         self.reader.pulse.beat(self.reader.clock);
         let result = self.decode_file(file).await;
         let decode_ms = match &result {
-            Ok((_, decode_ms)) => *decode_ms,
+            Ok(decoded) => decoded.took_ms(),
             Err(_) => self.reader.clock.uptime().since_ms(taken_at),
         };
-        let (texts, problem) = match result {
-            Ok((texts, _)) => (texts, None),
-            Err(problem) => (Vec::new(), Some(problem)),
+        let (texts, hints, problem) = match result {
+            Ok(decoded) => (decoded.texts, decoded.hints, None),
+            Err(problem) => (Vec::new(), Vec::new(), Some(problem)),
         };
         let name = file.file_name().unwrap_or(file.as_os_str());
         let frame = FrameRead {
             access_point: self.reader.access_point,
             taken_at,
             texts,
+            hints,
             decode_ms,
             source: Some(name.to_string_lossy().into_owned()),
             end: PresentationEnd::SourceHasNoMoreFrames,
@@ -107,7 +108,7 @@ impl Desk<'_> {
         }
     }
 
-    async fn decode_file(&mut self, file: &Path) -> Result<(Vec<String>, u64), ReadProblem> {
+    async fn decode_file(&mut self, file: &Path) -> Result<Decoded, ReadProblem> {
         let path = file.to_owned();
         let bytes = match task::spawn_blocking(move || read_picture_file(&path)).await {
             Ok(bytes) => bytes?,
@@ -121,9 +122,7 @@ impl Desk<'_> {
             file: &bytes,
             effort: Effort::Gate,
         };
-        let decoded = self.decoder.decode(request).await?;
-        let took_ms = decoded.took_ms();
-        Ok((decoded.texts, took_ms))
+        Ok(self.decoder.decode(request).await?)
     }
 }
 

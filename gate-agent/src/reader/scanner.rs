@@ -203,6 +203,7 @@ fn frame_of(reader: &Reader, held: &mut Held, text: String) -> FrameRead {
         taken_at,
         end: held.end_of(taken_at, &text),
         texts: vec![text],
+        hints: Vec::new(),
         decode_ms: 0,
         source: None,
         problem: None,

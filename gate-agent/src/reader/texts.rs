@@ -120,6 +120,7 @@ impl Connection {
                 access_point: self.access_point,
                 taken_at: self.clock.uptime(),
                 texts: vec![cut_text(text, Effort::Gate)],
+                hints: Vec::new(),
                 decode_ms: 0,
                 source: None,
                 end: PresentationEnd::SourceHasNoMoreFrames,

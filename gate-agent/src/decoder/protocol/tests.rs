@@ -11,6 +11,30 @@ fn round_trip(answer: &Answer, effort: Effort) -> Result<Answer, Garbled> {
     Answer::from_bytes(&bytes[4..], effort)
 }
 
+fn codes_of(texts: Vec<String>) -> Codes {
+    Codes {
+        texts,
+        ..Codes::default()
+    }
+}
+
+#[test]
+fn every_step_and_every_hint_has_a_number_and_no_other_number_is_taken() {
+    let steps = Step::ALL.len() as u8;
+    for number in 0..=u8::MAX {
+        match step_of(number) {
+            Ok(step) => assert_eq!(step_number(step), number),
+            Err(error) => assert_eq!(error, Garbled::Step { number }),
+        }
+        assert_eq!(step_of(number).is_ok(), number <= steps);
+        match hints_of(number) {
+            Ok(hints) => assert_eq!(hint_bits(&hints), number),
+            Err(error) => assert_eq!(error, Garbled::Hints { bits: number }),
+        }
+        assert_eq!(hints_of(number).is_ok(), number < 1 << Hint::ALL.len());
+    }
+}
+
 #[test]
 fn requests_come_back_as_they_were_sent() {
     for effort in EFFORTS {
@@ -47,7 +71,11 @@ fn answers_come_back_as_they_were_sent() {
         Answer::Unpacked { took_us: 5 },
         Answer::Texts {
             took_us: 5,
-            texts: vec!["SP1:A".to_owned(), String::new(), "ä".to_owned()],
+            codes: Codes {
+                texts: vec!["SP1:A".to_owned(), String::new(), "ä".to_owned()],
+                step: Some(Step::Large),
+                hints: vec![Hint::SeveralCodes, Hint::Blurred],
+            },
         },
         Answer::NotAPicture {
             reason: "it is a poem".to_owned(),
@@ -73,7 +101,7 @@ fn a_long_reason_is_cut_between_characters() {
 fn more_codes_or_longer_texts_than_an_effort_reports_are_refused() {
     let texts = |codes: usize, chars: usize| Answer::Texts {
         took_us: 0,
-        texts: vec!["A".repeat(chars); codes],
+        codes: codes_of(vec!["A".repeat(chars); codes]),
     };
     for effort in EFFORTS {
         let (codes, chars) = (effort.codes_max(), effort.text_chars_max());
@@ -90,14 +118,17 @@ fn more_codes_or_longer_texts_than_an_effort_reports_are_refused() {
         let cut = super::super::cut_text("A".repeat(chars + 1), effort);
         let cut = Answer::Texts {
             took_us: 0,
-            texts: vec![cut],
+            codes: codes_of(vec![cut]),
         };
         assert_eq!(round_trip(&cut, effort).unwrap(), cut);
     }
     let most = Effort::Thorough;
     let largest = Answer::Texts {
         took_us: u64::MAX,
-        texts: vec!["\u{10FFFF}".repeat(most.text_chars_max()); most.codes_max()],
+        codes: codes_of(vec![
+            "\u{10FFFF}".repeat(most.text_chars_max());
+            most.codes_max()
+        ]),
     };
     assert!(
         round_trip(&largest, most).is_ok(),
@@ -139,11 +170,11 @@ proptest! {
         position in 0_usize..60, value in any::<u8>(), cut in 0_usize..60,
     ) {
         let texts = vec!["SP1:ABCDEFGHIJ".to_owned(), "https://example.org".to_owned()];
-        let mut bytes = Answer::Texts { took_us: 77, texts }.to_bytes()[4..].to_vec();
+        let mut bytes = Answer::Texts { took_us: 77, codes: codes_of(texts) }.to_bytes()[4..].to_vec();
         if let Some(byte) = bytes.get_mut(position) { *byte = value; }
         bytes.truncate(bytes.len().saturating_sub(cut));
-        if let Ok(Answer::Texts { texts, .. }) = Answer::from_bytes(&bytes, Effort::Gate) {
-            prop_assert!(texts.len() <= Effort::Gate.codes_max());
+        if let Ok(Answer::Texts { codes, .. }) = Answer::from_bytes(&bytes, Effort::Gate) {
+            prop_assert!(codes.texts.len() <= Effort::Gate.codes_max());
         }
     }
 }

@@ -119,6 +119,7 @@ fn frame(texts: &[&str], problem: Option<ReadProblem>) -> FrameRead {
         access_point: AccessPointId(4),
         taken_at: Uptime(1),
         texts: texts.iter().map(|&text| text.to_owned()).collect(),
+        hints: Vec::new(),
         decode_ms: 1,
         source: None,
         end: PresentationEnd::MoreFramesFollow,
