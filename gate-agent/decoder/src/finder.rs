@@ -67,7 +67,7 @@ pub(crate) fn scan(frame: &Frame, levels: &Levels, limits: ScanLimits) -> Scan {
     }
     found
         .finders
-        .sort_by(|one, other| other.sightings.cmp(&one.sightings));
+        .sort_by_key(|finder| std::cmp::Reverse(finder.sightings));
     found
 }
 

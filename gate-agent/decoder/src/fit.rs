@@ -27,6 +27,12 @@ pub(crate) struct Fit {
 /// Least likeness of the timing patterns: of random modules hardly any reach it.
 const TIMING_MIN: f32 = 0.30;
 
+/// The same where the version counts too.
+const WRITTEN_MIN: f32 = 0.42;
+
+/// Codes from this version on have it written in them.
+const VERSION_WRITTEN_FROM: u32 = 7;
+
 /// Sizes tried for a triple: the nearest to the measured one and its neighbours.
 const SIZES_TRIED: usize = 3;
 
@@ -57,7 +63,11 @@ impl Fit {
                 best = Some(fit);
             }
         }
-        let mut fit = best.filter(|fit| fit.timing >= TIMING_MIN)?;
+        let mut fit = best.filter(|fit| {
+            let is_written = fit.layout.version >= VERSION_WRITTEN_FROM;
+            let least = if is_written { WRITTEN_MIN } else { TIMING_MIN };
+            fit.timing >= least
+        })?;
         (fit.ink, fit.paper) = fit.levels(frame)?;
         fit.corners = rough.seen_in(fit.layout.dimension);
         Some(fit)
@@ -107,6 +117,26 @@ impl Fit {
         unsure as f32 / (end * end) as f32
     }
 
+    /// The share of modules that every code of this size has alike and that are here as they should
+    /// be: nearly all in a code that is spoiled, little more than half in what only looks like one.
+    pub(crate) fn known_share(&self, frame: &Frame) -> f32 {
+        let level = f32::midpoint(self.ink, self.paper);
+        let end = self.layout.dimension;
+        let (mut right, mut all) = (0, 0);
+        for y in 0..end {
+            for x in 0..end {
+                let is_right = match self.layout.kind(x, y) {
+                    Kind::Ink => self.value(frame, x, y) < level,
+                    Kind::Paper => self.value(frame, x, y) > level,
+                    Kind::Header | Kind::Text => continue,
+                };
+                right += u32::from(is_right);
+                all += 1;
+            }
+        }
+        right as f32 / all as f32
+    }
+
     pub(crate) fn toned(&self, luma: f32) -> f32 {
         match self.polarity {
             Polarity::Dark => luma,
@@ -139,7 +169,7 @@ impl Fit {
     /// from version 7 have it written in them, and only they are hard to measure.
     fn version_likeness(&self, frame: &Frame) -> f32 {
         const WEIGHT: f32 = 0.3;
-        if self.layout.version < 7 {
+        if self.layout.version < VERSION_WRITTEN_FROM {
             return 0.0;
         }
         let word = version_word(self.layout.version);

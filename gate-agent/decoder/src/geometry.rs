@@ -114,23 +114,16 @@ impl Projection {
     }
 
     fn between(self, from: Scale, to: Scale) -> Self {
-        let mut rows = [[0.0; 3]; 3];
         // to⁻¹ · rows · from
-        for column in 0..3 {
-            let at = |row: usize| match column {
-                0 => self.rows[row][0] * from.factor,
-                1 => self.rows[row][1] * from.factor,
-                _ => {
-                    self.rows[row][2]
-                        - from.factor
-                            * (self.rows[row][0] * from.middle.x
-                                + self.rows[row][1] * from.middle.y)
-                }
-            };
-            rows[0][column] = at(0) / to.factor + to.middle.x * at(2);
-            rows[1][column] = at(1) / to.factor + to.middle.y * at(2);
-            rows[2][column] = at(2);
-        }
+        let scaled = self.rows.map(|[x, y, one]| {
+            let moved = from.factor * (x * from.middle.x + y * from.middle.y);
+            [x * from.factor, y * from.factor, one - moved]
+        });
+        let [across, down, depth] = scaled;
+        let back = |row: [f32; 3], middle: f32| {
+            std::array::from_fn(|column| row[column] / to.factor + middle * depth[column])
+        };
+        let rows = [back(across, to.middle.x), back(down, to.middle.y), depth];
         Self { rows }
     }
 }
@@ -174,8 +167,7 @@ pub(crate) fn solve<const N: usize, const M: usize>(
         })?;
         equations.swap(column, pivot);
         let first = equations[column];
-        // Written so that a NaN is refused too.
-        if !(first[column].abs() > PIVOT_MIN) {
+        if first[column].is_nan() || first[column].abs() <= PIVOT_MIN {
             return None;
         }
         for equation in &mut equations[column + 1..] {

@@ -30,15 +30,24 @@ impl Sampled {
                 (0.22, 0.22),
             ]
         };
+        let middles: Vec<Point> = (0..side)
+            .flat_map(|y| (0..side).map(move |x| Point::new(x as f32 - 0.5, y as f32 - 0.5)))
+            .map(|module| fit.map(module))
+            .collect();
         let mut values = Vec::with_capacity(side * side);
         for y in 0..side {
             for x in 0..side {
-                let module = Point::new(x as f32 - 0.5, y as f32 - 0.5);
-                let middle = fit.map(module);
+                let middle = middles[y * side + x];
                 let sum = if offsets.len() == 1 {
                     frame.value_at(middle.x, middle.y)
                 } else {
-                    let (across, down) = fit.projection.steps_at(module);
+                    let (left, above) = (x.saturating_sub(1), y.saturating_sub(1));
+                    let (right, below) = ((left + 2).min(side - 1), (above + 2).min(side - 1));
+                    let step = |to: usize, from: usize, count: usize| {
+                        middles[to].minus(middles[from]).times(1.0 / count as f32)
+                    };
+                    let across = step(y * side + right, y * side + left, right - left);
+                    let down = step(below * side + x, above * side + x, below - above);
                     offsets
                         .iter()
                         .map(|&(x, y)| {
@@ -118,7 +127,7 @@ impl Sampled {
         let scale = f64::from(
             self.values.iter().map(|value| value.abs()).sum::<f32>() / self.values.len() as f32,
         );
-        if !(scale > 0.0) {
+        if scale.is_nan() || scale <= 0.0 {
             return None;
         }
         let mut equations = [[0.0_f64; TAPS + 2]; TAPS + 1];

@@ -50,13 +50,18 @@ pub(crate) struct Search<'a> {
     is_over: &'a dyn Fn() -> bool,
     pub(crate) reading: Reading,
     seen: Seen,
+    /// Modules and bent grids after which the look at hand reads no further grid.
+    modules_end: u32,
+    bent_left: u32,
 }
 
 /// What was seen and not read.
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen {
-    /// Grids with timing patterns.
+    /// Grids with timing patterns: worth another step.
     grids: u32,
+    /// Those of them that are a code for sure: worth a word to whoever holds it.
+    codes: u32,
     /// Finder patterns seen on several rows.
     finders: u32,
     too_near: bool,
@@ -69,6 +74,15 @@ struct Seen {
 /// that are worth four times the work.
 const DOUBLED_PIXELS_MAX: u64 = 16 * 1024 * 1024;
 
+/// Grids bent in one look: each costs more than everything else that is done with it.
+const BENT_MAX: u32 = 2;
+
+/// Below this likeness of the timing patterns a grid is not worth being bent.
+const BENT_TIMING_MIN: f32 = 0.7;
+
+/// A grid with fewer of its known modules right is no code that somebody holds up.
+const KNOWN_SHARE_MIN: f32 = 0.82;
+
 /// Threes of finder patterns that are ranked; those that share one with a code that was read are
 /// passed over, so that more are ranked than fitted.
 const TRIPLES_MAX: usize = 1_000;
@@ -80,6 +94,8 @@ impl<'a> Search<'a> {
             is_over,
             reading: Reading::default(),
             seen: Seen::default(),
+            modules_end: 0,
+            bent_left: 0,
         }
     }
 
@@ -118,12 +134,12 @@ impl<'a> Search<'a> {
     pub(crate) fn finish(mut self) -> Reading {
         let hints = &mut self.reading.hints;
         let read = self.reading.codes.len();
-        if read >= 2 || (read == 1 && self.seen.grids >= 2) {
+        if read >= 2 {
             hints.push(Hint::SeveralCodes);
         }
         if read == 0 {
             for (is_so, hint) in [
-                (self.seen.too_near, Hint::TooNear),
+                (self.seen.too_near && self.seen.codes == 0, Hint::TooNear),
                 (self.seen.too_far, Hint::TooFar),
                 (self.seen.too_dim, Hint::TooDim),
                 (self.seen.blurred, Hint::Blurred),
@@ -138,6 +154,8 @@ impl<'a> Search<'a> {
 
     fn read_finders(&mut self, view: &Frame, finders: &[Finder], look: Look) {
         let before = self.reading.work;
+        self.modules_end = before.modules + self.limits.modules_max;
+        self.bent_left = BENT_MAX;
         let mut used = vec![false; finders.len()];
         let mut fitted = vec![false; finders.len()];
         for triple in triples(finders, TRIPLES_MAX) {
@@ -145,7 +163,7 @@ impl<'a> Search<'a> {
                 continue;
             }
             let work = self.reading.work;
-            if work.modules - before.modules >= self.limits.modules_max
+            if work.modules >= self.modules_end
                 || work.fits - before.fits >= self.limits.fits_max
                 || self.is_complete()
             {
@@ -156,9 +174,6 @@ impl<'a> Search<'a> {
                 continue;
             };
             let is_new = !triple.members.iter().any(|&member| fitted[member]);
-            for member in triple.members {
-                fitted[member] = true;
-            }
             match self.read_grid(view, &fit, look.depth) {
                 Some(text) => {
                     for member in triple.members {
@@ -166,13 +181,22 @@ impl<'a> Search<'a> {
                     }
                     self.add(text, look.step);
                 }
-                None if is_new => self.note_grid(view, &fit),
+                None if is_new => {
+                    self.seen.grids += 1;
+                    if fit.known_share(view) >= KNOWN_SHARE_MIN {
+                        self.note_code(view, &fit);
+                        for member in triple.members {
+                            fitted[member] = true;
+                        }
+                    }
+                }
                 None => {}
             }
         }
-        let lone = finders.iter().zip(&fitted).filter(|(_, fitted)| !**fitted);
-        for (finder, _) in lone {
-            self.note_finder(view, finder, look);
+        for (place, finder) in finders.iter().enumerate() {
+            if !used[place] && !fitted[place] {
+                self.note_finder(view, finder, look);
+            }
         }
     }
 
@@ -192,9 +216,13 @@ impl<'a> Search<'a> {
         if let Some(text) = self.read_fit(view, fit) {
             return Some(text);
         }
+        let is_worth_it = fit.timing >= BENT_TIMING_MIN && self.bent_left > 0;
         match depth {
-            Depth::Usual => None,
-            Depth::Bent => self.read_fit(view, &aligned.as_ref().unwrap_or(fit).settled(view)),
+            Depth::Bent if is_worth_it && !self.is_complete() => {
+                self.bent_left -= 1;
+                self.read_fit(view, &aligned.as_ref().unwrap_or(fit).settled(view))
+            }
+            Depth::Usual | Depth::Bent => None,
         }
     }
 
@@ -202,17 +230,21 @@ impl<'a> Search<'a> {
         /// Modules around, whose mean tells ink from paper: farther than any pattern is even.
         const AROUND: usize = 5;
         const UNSURE: &[Erasing] = &[Erasing::Nothing, Erasing::Quarters(1), Erasing::Quarters(2)];
-        self.reading.work.modules += (fit.layout.dimension * fit.layout.dimension) as u32;
+        let modules = (fit.layout.dimension * fit.layout.dimension) as u32;
+        if self.reading.work.modules + modules > self.modules_end {
+            return None;
+        }
+        self.reading.work.modules += modules;
         let sampled = Sampled::of(view, fit);
         let even = sampled.against_mean(AROUND);
-        let modules = even.modules();
-        text_of(&modules, &fit.layout, &[Erasing::Nothing])
+        let values = even.modules();
+        text_of(&values, &fit.layout, &[Erasing::Nothing])
             .or_else(|| text_of(&even.equalised(fit)?, &fit.layout, UNSURE))
             .or_else(|| {
                 let level = f32::midpoint(fit.ink, fit.paper);
                 text_of(&sampled.against(level).modules(), &fit.layout, UNSURE)
             })
-            .or_else(|| text_of(&modules, &fit.layout, &UNSURE[1..]))
+            .or_else(|| text_of(&values, &fit.layout, &UNSURE[1..]))
     }
 
     /// Smaller modules are not read reliably.
@@ -220,8 +252,8 @@ impl<'a> Search<'a> {
     /// Less between ink and paper is not read reliably.
     const CONTRAST_MIN: f32 = 24.0;
 
-    fn note_grid(&mut self, view: &Frame, fit: &Fit) {
-        self.seen.grids += 1;
+    fn note_code(&mut self, view: &Frame, fit: &Fit) {
+        self.seen.codes += 1;
         if fit.module() < Self::MODULE_MIN {
             self.seen.too_far = true;
         } else if fit.paper - fit.ink < Self::CONTRAST_MIN {
@@ -233,15 +265,18 @@ impl<'a> Search<'a> {
 
     /// A finder pattern that belongs to no grid.
     fn note_finder(&mut self, view: &Frame, finder: &Finder, look: Look) {
-        /// Modules of the smallest code that holds a pass, with the half that must be in sight.
+        /// Modules on a side of the smallest code that holds a pass.
         const PASS_MODULES: f32 = 41.0;
         let rows = 2.0 * finder.module / look.row_step as f32;
         if (finder.sightings as f32) < rows.max(2.0) {
             return;
         }
         self.seen.finders += 1;
-        let shorter = view.width().min(view.height()) as f32;
-        self.seen.too_near |= finder.module * PASS_MODULES > shorter;
+        // Its code lies to one side of it, across and down, as far as the picture reaches there.
+        let (x, y) = (finder.centre.x, finder.centre.y);
+        let across = x.max(view.width() as f32 - x);
+        let down = y.max(view.height() as f32 - y);
+        self.seen.too_near |= finder.module * PASS_MODULES > across.min(down);
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) const LIMITS: Limits = Limits {
     checks_max: 1_500,
     finders_max: 64,
     fits_max: 24,
-    modules_max: 60_000,
+    modules_max: 24_000,
 };
 
 /// The costlier steps in the order in which they read most of what the plain look misses.
@@ -28,22 +28,32 @@ const STEPS: &[Step] = &[
     Step::HalfDim,
     Step::Wide,
     Step::HalfSharp,
+    Step::Quarter,
 ];
 
 /// Frames without motion for which work goes on: a round of all steps, for a code that none of the
 /// cheap looks hints at.
 const FRAMES_AFTER_MOTION: u32 = STEPS.len() as u32 + 2;
 
+/// The same where something looks like a code: two rounds and more, at 15 frames a second two
+/// seconds. A hand that holds a pass does not keep stiller for longer; a poster does.
+const HINTED_FRAMES_AFTER_MOTION: u32 = 30;
+
 /// A still frame is looked at this often all the same: light changes more slowly than motion shows.
 const LOOK_EVERY: u32 = 15;
+
+/// The same where something looks like a code.
+const LOOK_EVERY_WHERE_HINTED: u32 = 5;
 
 /// What is known of one camera's frames so far.
 #[derive(Debug, Clone, Default)]
 pub struct Stream {
     /// The frame that was last looked at.
     trace: Option<Trace>,
-    /// Frames since something moved or was hinted at.
+    /// Frames since something moved or was read.
     quiet_frames: u32,
+    /// Whether the frame that was last looked at has something like a code.
+    is_hinted: bool,
     /// The step that comes next.
     next_step: usize,
     /// The step that read the code of the frame before.
@@ -69,7 +79,12 @@ impl Stream {
             self.quiet_frames = 0;
         } else {
             self.quiet_frames = self.quiet_frames.saturating_add(1);
-            if self.quiet_frames > FRAMES_AFTER_MOTION && self.quiet_frames % LOOK_EVERY != 0 {
+            let (worked_on, every) = if self.is_hinted {
+                (HINTED_FRAMES_AFTER_MOTION, LOOK_EVERY_WHERE_HINTED)
+            } else {
+                (FRAMES_AFTER_MOTION, LOOK_EVERY)
+            };
+            if self.quiet_frames > worked_on && !self.quiet_frames.is_multiple_of(every) {
                 return Reading::default();
             }
         }
@@ -99,7 +114,8 @@ impl Stream {
                 self.lucky = Some(step);
             }
         }
-        if is_hinted || !search.reading.codes.is_empty() {
+        self.is_hinted = is_hinted;
+        if !search.reading.codes.is_empty() {
             self.quiet_frames = 0;
         }
         search.finish()

@@ -141,8 +141,8 @@ fn blur(values: &mut Vec<f32>, columns: usize, rows: usize, kernel: Vec<(isize, 
     *values = blurred;
 }
 
-fn sharpen(values: &mut Vec<f32>, columns: usize, rows: usize, strength: f32) {
-    let mut smooth = values.clone();
+fn sharpen(values: &mut [f32], columns: usize, rows: usize, strength: f32) {
+    let mut smooth = values.to_vec();
     let around = (-1..=1)
         .flat_map(|y| (-1..=1).map(move |x| (x, y, 1.0 / 9.0)))
         .collect();

@@ -73,11 +73,11 @@ pub fn hostile(way: Hostile, width: u32, height: u32, seed: u64) -> Picture {
                 x as f32 - width as f32 / 2.0,
                 y as f32 - height as f32 / 2.0,
             );
-            (x.abs().max(y.abs()) as u32 / 3) % 2 == 0
+            (x.abs().max(y.abs()) as u32 / 3).is_multiple_of(2)
         }),
         Hostile::Noise => {
             for value in &mut picture.luma {
-                *value = random.next() as u8;
+                *value = random.bits() as u8;
             }
         }
     }

@@ -63,7 +63,7 @@ impl Background {
             .collect();
         Self {
             scene,
-            seed: random.next(),
+            seed: random.bits(),
             light: random.between(0.2, 0.8),
             slope: (
                 random.between(-0.4, 0.4) / width,
@@ -103,7 +103,7 @@ impl Background {
         let inside = (y / line).rem_euclid(1.0);
         let column = (x / letter).floor();
         let hash = hashed(self.seed, column, row);
-        if inside > 0.6 || hash % 6 == 0 {
+        if inside > 0.6 || hash.is_multiple_of(6) {
             return 1.0;
         }
         // Strokes in a grid of three by five, different for each letter.
@@ -139,5 +139,5 @@ impl Background {
 
 fn hashed(seed: u64, column: f32, row: f32) -> u64 {
     let place = ((column as i64) << 32) ^ row as i64;
-    Random::new(seed ^ place.cast_unsigned().wrapping_mul(0x2545_f491_4f6c_dd1d)).next()
+    Random::new(seed ^ place.cast_unsigned().wrapping_mul(0x2545_f491_4f6c_dd1d)).bits()
 }

@@ -123,7 +123,7 @@ pub fn pass_frames(
         Half::Test => 0x7465_7374,
     };
     let place = (spoiling as u64) << 40 | u64::from(size.0) << 20 | number;
-    let mut random = Random::new(Random::new(seed ^ place.wrapping_mul(0x9e37)).next());
+    let mut random = Random::new(Random::new(seed ^ place.wrapping_mul(0x9e37)).bits());
     let setting = Setting::new(spoiling, size, &mut random);
     let frames = (0..frames)
         .map(|frame| setting.frame(frame, &mut random))
