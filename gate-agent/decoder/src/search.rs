@@ -23,7 +23,7 @@ pub(crate) struct Limits {
     pub(crate) finders_max: usize,
     /// Grids fitted in one look.
     pub(crate) fits_max: u32,
-    /// Modules sampled in one look: reading the largest code once takes 32,041.
+    /// Modules sampled in one look: reading the largest code once takes 31,329.
     pub(crate) modules_max: u32,
 }
 

@@ -15,7 +15,7 @@ pub(crate) const LIMITS: Limits = Limits {
     checks_max: 1_500,
     finders_max: 64,
     fits_max: 24,
-    modules_max: 24_000,
+    modules_max: 32_000,
 };
 
 /// The costlier steps in the order in which they read most of what the plain look misses.

@@ -14,7 +14,7 @@ mod surface;
 pub use hostile::{Hostile, hostile};
 pub use random::Random;
 pub use scenes::Scene;
-pub use set::{Half, Spoiling, Take, empty_frames, pass_frame, pass_frames};
+pub use set::{Half, Spoiling, Take, empty_frames, near_pass_frame, pass_frame, pass_frames};
 
 /// A grey picture, row by row from the top left.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,6 +17,15 @@ pub enum Half {
     Test,
 }
 
+impl Half {
+    const fn seed(self) -> u64 {
+        match self {
+            Self::Tuning => 0x7475_6e65,
+            Self::Test => 0x7465_7374,
+        }
+    }
+}
+
 /// What makes a picture of a pass hard to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Spoiling {
@@ -118,12 +127,8 @@ pub fn pass_frames(
     number: u64,
     frames: usize,
 ) -> Take {
-    let seed = match half {
-        Half::Tuning => 0x7475_6e65,
-        Half::Test => 0x7465_7374,
-    };
     let place = (spoiling as u64) << 40 | u64::from(size.0) << 20 | number;
-    let mut random = Random::new(Random::new(seed ^ place.wrapping_mul(0x9e37)).bits());
+    let mut random = Random::new(Random::new(half.seed() ^ place.wrapping_mul(0x9e37)).bits());
     let setting = Setting::new(spoiling, size, &mut random);
     let frames = (0..frames)
         .map(|frame| setting.frame(frame, &mut random))
@@ -132,6 +137,27 @@ pub fn pass_frames(
         spoiling,
         text: setting.surface.code.text.clone(),
         frames,
+    }
+}
+
+/// One picture of a pass that is held so near that one of its finder patterns is in sight and the
+/// others are not.
+#[must_use]
+pub fn near_pass_frame(size: (u32, u32), half: Half, number: u64) -> Take {
+    let mut random = Random::new(half.seed() ^ 0x006e_6561_7200 ^ number.wrapping_mul(0x9e37));
+    let mut setting = Setting::new(Spoiling::Print, size, &mut random);
+    let (width, height) = (size.0 as f32, size.1 as f32);
+    let side = setting.surface.code.side as f32;
+    setting.stand.tilt = 0.0;
+    setting.stand.turn = random.between(-10.0, 10.0);
+    setting.stand.module = width.max(height) * random.between(1.2, 1.5) / side;
+    // The finder pattern at the code's upper left lies in the middle of the picture.
+    let reach = setting.stand.module * (side / 2.0 - 3.5);
+    setting.stand.middle = (width / 2.0 + reach, height / 2.0 + reach);
+    Take {
+        spoiling: Spoiling::Print,
+        text: setting.surface.code.text.clone(),
+        frames: vec![setting.frame(0, &mut random)],
     }
 }
 
