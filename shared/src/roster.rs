@@ -51,6 +51,18 @@ pub struct RosterEntry {
     /// SHA-256 of the photo, pulled separately.
     #[n(5)]
     pub photo: Option<Digest>,
+    /// What the holder needs of doors beyond the usual.
+    #[n(6)]
+    pub need: Option<DoorNeed>,
+}
+
+/// What a holder needs of doors beyond the usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum DoorNeed {
+    /// More time to go through: the door's extended release time.
+    #[n(0)]
+    ExtendedRelease,
 }
 
 impl SignedKind for Roster {

@@ -295,6 +295,7 @@ impl Authority {
                     student_number: format!("S{holder}"),
                     language: "en".into(),
                     photo: None,
+                    need: None,
                 })
                 .collect(),
         };

@@ -14,8 +14,8 @@ use utoipa::IntoParams;
 use crate::{
     db::{
         Transaction,
-        doors::{self, ContactSensing, DoorFields, PassageSensing},
-        gates,
+        doors::{self, ContactSensing, Door, DoorFields, PassageSensing},
+        gates, schedules,
     },
     ids::{DoorId, SchoolId},
     problem::{Kind, Problem},
@@ -33,6 +33,13 @@ pub const GATE_FULL: Kind = Kind::new(
     StatusCode::CONFLICT,
     "gate_full",
     "The gate has as many as it can",
+);
+
+/// An interlock is of two doors.
+pub const DOOR_INTERLOCKED: Kind = Kind::new(
+    StatusCode::CONFLICT,
+    "door_interlocked",
+    "The other door is interlocked already",
 );
 
 /// Names a door of a school.
@@ -62,17 +69,44 @@ async fn check(
             "must be a gate of this school",
         ));
     }
-    let others = doors::of_gate(transaction, fields.gate_id).await?;
-    let others = others
-        .iter()
-        .filter(|other| Some(other.door_id) != door)
-        .count();
-    if others >= DOORS_PER_GATE {
+    let mut others = doors::of_gate(transaction, fields.gate_id).await?;
+    others.retain(|other| Some(other.door_id) != door);
+    if let Some(other) = fields.interlock_door_id {
+        check_interlock(door, &others, other)?;
+    }
+    if let Some(hours) = fields.unlocked_hours
+        && schedules::get(transaction, hours.schedule_id)
+            .await?
+            .is_none()
+    {
+        return Err(Problem::invalid_field(
+            "unlocked_hours.schedule_id",
+            "must be a schedule of this school",
+        ));
+    }
+    if others.len() >= DOORS_PER_GATE {
         return Err(GATE_FULL.because(format!(
             "A gate has at most {DOORS_PER_GATE} doors: give this one to another gate."
         )));
     }
     Ok(())
+}
+
+/// May `door`, which is new or none of `others`, be interlocked with one of them?
+fn check_interlock(door: Option<DoorId>, others: &[Door], other: DoorId) -> Result<(), Problem> {
+    let Some(other) = others.iter().find(|it| it.door_id == other) else {
+        return Err(Problem::invalid_field(
+            "interlock_door_id",
+            "must be another door of the same gate",
+        ));
+    };
+    match other.fields.interlock_door_id {
+        Some(third) if Some(third) != door => Err(DOOR_INTERLOCKED.because(format!(
+            "Door {} is interlocked with door {third}: end that first.",
+            other.door_id
+        ))),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn check_sense(fields: &DoorFields) -> Result<(), Problem> {

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::{Connection, Word};
 use crate::{
-    ids::{DoorId, GateId, SchoolId},
+    ids::{DoorId, GateId, ScheduleId, SchoolId},
     number::Bounded,
     paging::PageRequest,
     text::Name,
@@ -63,6 +63,34 @@ pub struct DoorFields {
     #[schema(value_type = i32, minimum = 0, maximum = 3_600_000)]
     #[serde(default = "pre_alarm_ms")]
     pub pre_alarm_ms: PreAlarmMs,
+    /// Another door of the gate: of the two at most one is released for a pass or by staff, and
+    /// only while the other is shut. The other door names this one by itself. Never in the way of
+    /// those who want out.
+    #[serde(default)]
+    pub interlock_door_id: Option<DoorId>,
+    /// When it stands unlocked for everybody.
+    #[serde(default)]
+    pub unlocked_hours: Option<UnlockedHours>,
+}
+
+/// When a door stands unlocked for everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnlockedHours {
+    /// A schedule of the school.
+    pub schedule_id: ScheduleId,
+    /// What begins them.
+    pub begin: HoursBegin,
+}
+
+/// What begins a door's unlocked hours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HoursBegin {
+    /// The schedule.
+    WithSchedule,
+    /// The first holder who goes in while the schedule holds: an empty building stays locked.
+    WithFirstPerson,
 }
 
 fn release_time_ms() -> ReleaseTimeMs {
@@ -155,14 +183,21 @@ impl Door {
             extended_release_time_ms: ms(self.fields.extended_release_time_ms.get()),
             open_time_ms: ms(self.fields.open_time_ms.get()),
             pre_alarm_ms: ms(self.fields.pre_alarm_ms.get()),
-            interlock: None,
-            hours: None,
+            interlock: self.fields.interlock_door_id.map(Into::into),
+            hours: self.fields.unlocked_hours.map(|hours| wire::UnlockedHours {
+                schedule: hours.schedule_id.into(),
+                begin: match hours.begin {
+                    HoursBegin::WithSchedule => wire::HoursBegin::WithSchedule,
+                    HoursBegin::WithFirstPerson => wire::HoursBegin::WithFirstPerson,
+                },
+            }),
         }
     }
 }
 
 const COLUMNS: &str = "door_id, gate_id, name, kind, lock_type, has_contact, passage, \
-    release_time_ms, extended_release_time_ms, open_time_ms, pre_alarm_ms";
+    release_time_ms, extended_release_time_ms, open_time_ms, pre_alarm_ms, \
+    interlock_door_id, hours_schedule_id, hours_begin";
 
 fn door(row: &Row) -> anyhow::Result<Door> {
     let Word(kind) = row
@@ -175,6 +210,11 @@ fn door(row: &Row) -> anyhow::Result<Door> {
         .try_get("passage")
         .context("a door's passage in the database")?;
     let has_contact: bool = row.get("has_contact");
+    let begin: Option<Word<HoursBegin>> = row
+        .try_get("hours_begin")
+        .context("what begins a door's hours in the database")?;
+    let schedule: Option<ScheduleId> = row.get("hours_schedule_id");
+    let hours = schedule.zip(begin);
     let time = "a door's time in the database is out of bounds";
     Ok(Door {
         door_id: row.get("door_id"),
@@ -194,6 +234,9 @@ fn door(row: &Row) -> anyhow::Result<Door> {
                 .context(time)?,
             open_time_ms: Bounded::new(row.get("open_time_ms")).context(time)?,
             pre_alarm_ms: Bounded::new(row.get("pre_alarm_ms")).context(time)?,
+            interlock_door_id: row.get("interlock_door_id"),
+            unlocked_hours: hours
+                .map(|(schedule_id, Word(begin))| UnlockedHours { schedule_id, begin }),
         },
     })
 }
@@ -209,8 +252,10 @@ pub async fn insert(
         .query_one(
             &format!(
                 "INSERT INTO doors (school_id, gate_id, name, kind, lock_type, has_contact, passage, \
-                    release_time_ms, extended_release_time_ms, open_time_ms, pre_alarm_ms) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING {COLUMNS}"
+                    release_time_ms, extended_release_time_ms, open_time_ms, pre_alarm_ms, \
+                    hours_schedule_id, hours_begin) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
+                 RETURNING {COLUMNS}"
             ),
             &[
                 &school_id,
@@ -224,11 +269,36 @@ pub async fn insert(
                 &fields.extended_release_time_ms.get(),
                 &fields.open_time_ms.get(),
                 &fields.pre_alarm_ms.get(),
+                &fields.unlocked_hours.map(|hours| hours.schedule_id),
+                &fields.unlocked_hours.map(|hours| Word(hours.begin)),
             ],
         )
         .await
         .context("cannot store a door")?;
-    door(&row)
+    let mut door = door(&row)?;
+    if let Some(other) = fields.interlock_door_id {
+        interlock(connection, door.door_id, Some(other)).await?;
+        door.fields.interlock_door_id = Some(other);
+    }
+    Ok(door)
+}
+
+/// Has a door and its companion name each other, and nobody else name either.
+async fn interlock(
+    connection: &Connection,
+    door_id: DoorId,
+    other: Option<DoorId>,
+) -> anyhow::Result<()> {
+    connection
+        .execute(
+            "UPDATE doors SET interlock_door_id = \
+                CASE door_id WHEN $1 THEN $2::integer WHEN $2 THEN $1 END \
+             WHERE door_id IN ($1, $2) OR interlock_door_id IN ($1, $2)",
+            &[&door_id, &other],
+        )
+        .await
+        .with_context(|| format!("cannot interlock the door {door_id}"))?;
+    Ok(())
 }
 
 /// # Errors
@@ -287,7 +357,8 @@ pub async fn update(
             &format!(
                 "UPDATE doors SET gate_id = $2, name = $3, kind = $4, lock_type = $5, has_contact = $6, \
                     passage = $7, release_time_ms = $8, extended_release_time_ms = $9, \
-                    open_time_ms = $10, pre_alarm_ms = $11 \
+                    open_time_ms = $10, pre_alarm_ms = $11, \
+                    hours_schedule_id = $12, hours_begin = $13 \
                  WHERE door_id = $1 RETURNING {COLUMNS}"
             ),
             &[
@@ -302,11 +373,21 @@ pub async fn update(
                 &fields.extended_release_time_ms.get(),
                 &fields.open_time_ms.get(),
                 &fields.pre_alarm_ms.get(),
+                &fields.unlocked_hours.map(|hours| hours.schedule_id),
+                &fields.unlocked_hours.map(|hours| Word(hours.begin)),
             ],
         )
         .await
         .with_context(|| format!("cannot change the door {door_id}"))?;
-    row.as_ref().map(door).transpose()
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let mut door = door(&row)?;
+    if door.fields.interlock_door_id != fields.interlock_door_id {
+        interlock(connection, door_id, fields.interlock_door_id).await?;
+        door.fields.interlock_door_id = fields.interlock_door_id;
+    }
+    Ok(Some(door))
 }
 
 /// How many doors that were: one or none.

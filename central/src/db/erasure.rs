@@ -164,7 +164,8 @@ pub async fn erase(
         .with_context(|| format!("cannot erase old rosters with student {student_id}"))?;
     connection
         .execute(
-            "UPDATE students SET name = $2, student_number = $2, language = 'en', deleted_at = $3 \
+            "UPDATE students SET name = $2, student_number = $2, language = 'en', release_time = 'usual', \
+                deleted_at = $3 \
              WHERE student_id = $1",
             &[&student_id, &ERASED, &now],
         )

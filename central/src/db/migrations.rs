@@ -44,6 +44,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "0007_key_succession.sql",
         sql: include_str!("../../../migrations/central/0007_key_succession.sql"),
     },
+    Migration {
+        number: 8,
+        name: "0008_door_companions.sql",
+        sql: include_str!("../../../migrations/central/0008_door_companions.sql"),
+    },
 ];
 
 /// Two centrals that start at once wait for each other here. Any number serves that nothing else

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
-use shared::ids::HolderNumber;
+use shared::{ids::HolderNumber, roster::DoorNeed};
 use tokio_postgres::Row;
 use utoipa::ToSchema;
 
-use super::Connection;
+use super::{Connection, Word};
 use crate::{
     ids::{SchoolId, StudentId},
     instant::UtcInstant,
@@ -44,6 +44,31 @@ pub struct StudentFields {
     #[serde(default = "english")]
     #[schema(example = "en")]
     pub language: LanguageTag,
+    /// How long doors stay released for them.
+    #[serde(default)]
+    pub release_time: ReleaseTime,
+}
+
+/// How long doors stay released for a student.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseTime {
+    /// As long as for most people.
+    #[default]
+    Usual,
+    /// For the door's extended release time: they need longer to go through.
+    Extended,
+}
+
+impl ReleaseTime {
+    /// The same as rosters carry it.
+    #[must_use]
+    pub const fn to_wire(self) -> Option<DoorNeed> {
+        match self {
+            Self::Usual => None,
+            Self::Extended => Some(DoorNeed::ExtendedRelease),
+        }
+    }
 }
 
 /// Which students a list has.
@@ -59,9 +84,11 @@ fn english() -> LanguageTag {
     "en".parse().expect("en is a language tag")
 }
 
-const COLUMNS: &str = "student_id, holder_number, student_number, name, language, created_at";
+const COLUMNS: &str =
+    "student_id, holder_number, student_number, name, language, release_time, created_at";
 
 fn student(row: &Row) -> Student {
+    let Word(release_time) = row.get("release_time");
     Student {
         student_id: row.get("student_id"),
         holder_number: row.get("holder_number"),
@@ -69,6 +96,7 @@ fn student(row: &Row) -> Student {
             student_number: row.get("student_number"),
             name: row.get("name"),
             language: row.get("language"),
+            release_time,
         },
         created_at: row.get("created_at"),
     }
@@ -90,8 +118,9 @@ pub async fn insert(
                     UPDATE schools SET next_holder_number = next_holder_number + 1 \
                     WHERE school_id = $1 RETURNING next_holder_number - 1 AS holder_number) \
                  INSERT INTO students \
-                    (school_id, student_id, holder_number, student_number, name, language, created_at) \
-                 SELECT $1, $2, holder_number, $3, $4, $5, $6 FROM numbered RETURNING {COLUMNS}"
+                    (school_id, student_id, holder_number, student_number, name, language, \
+                     release_time, created_at) \
+                 SELECT $1, $2, holder_number, $3, $4, $5, $6, $7 FROM numbered RETURNING {COLUMNS}"
             ),
             &[
                 &school_id,
@@ -99,6 +128,7 @@ pub async fn insert(
                 &fields.student_number,
                 &fields.name,
                 &fields.language,
+                &Word(fields.release_time),
                 &now,
             ],
         )
@@ -164,7 +194,7 @@ pub async fn update(
     fields: &StudentFields,
 ) -> anyhow::Result<Option<Student>> {
     let sql = format!(
-        "UPDATE students SET student_number = $2, name = $3, language = $4 \
+        "UPDATE students SET student_number = $2, name = $3, language = $4, release_time = $5 \
          WHERE student_id = $1 AND deleted_at IS NULL RETURNING {COLUMNS}"
     );
     let row = connection
@@ -175,6 +205,7 @@ pub async fn update(
                 &fields.student_number,
                 &fields.name,
                 &fields.language,
+                &Word(fields.release_time),
             ],
         )
         .await

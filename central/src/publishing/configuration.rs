@@ -112,6 +112,12 @@ impl Content {
         let named: Vec<_> = access_levels
             .iter()
             .flat_map(|level| level.fields.grants.iter().map(|grant| grant.schedule_id))
+            .chain(
+                doors
+                    .iter()
+                    .filter_map(|door| door.fields.unlocked_hours)
+                    .map(|hours| hours.schedule_id),
+            )
             .collect::<BTreeSet<_>>()
             .into_iter()
             .collect();

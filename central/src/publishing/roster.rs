@@ -143,6 +143,7 @@ fn holders(rows: Vec<RosterRow>, gate_id: GateId) -> Vec<RosterEntry> {
             student_number: cut(&row.student_number, NAME_LIMIT),
             language: row.language,
             photo: None,
+            need: row.release_time.to_wire(),
         });
         if entry.passes.len() < PASSES_PER_HOLDER {
             entry.passes.push(PassId {
@@ -169,6 +170,8 @@ fn holders(rows: Vec<RosterRow>, gate_id: GateId) -> Vec<RosterEntry> {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+
+    use shared::roster::DoorNeed;
 
     use super::*;
     use crate::{
@@ -253,6 +256,29 @@ mod tests {
         );
         transaction.batch_execute(&many).await.unwrap();
         transaction.commit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn whom_doors_give_more_time_is_said_to_gates_as_soon_as_it_changes() {
+        let (central, keys) = central_with_keys().await;
+        let site = central.site().await;
+        keys.issuer(&central, &site.school).await;
+        let one = student(&central, &site, "1").await;
+        pass(&central, &site, &one, &[site.level]).await;
+        assert_eq!(roster(&central, &site).await[0].need, None);
+        let path = format!("{}/students/{}", site.school, one.as_str().unwrap());
+        let longer = json!({
+            "student_number": "1", "name": "Amara Nwosu", "release_time": "extended",
+        });
+        let changed = central.put(&path, longer).await;
+        assert_eq!(
+            (changed.status, &changed.json["release_time"]),
+            (200, &json!("extended"))
+        );
+        assert_eq!(
+            roster(&central, &site).await[0].need,
+            Some(DoorNeed::ExtendedRelease)
+        );
     }
 
     #[tokio::test]

@@ -24,6 +24,7 @@ use shared::{
     journal::{DoorAlarm, DoorEvent},
     order::DoorMode,
     panel_api::{DoorPosition, LockState, PanelDoor},
+    roster::DoorNeed,
     time::{Now, Uptime},
 };
 
@@ -182,23 +183,37 @@ impl Door {
     }
 
     /// Releases the lock for a pass; `_proof` is that its grant is on record.
-    pub(crate) fn release_for_pass(&mut self, now: Now, _proof: &Committed) {
-        self.release(now, Permit::Pass);
+    /// `need` is what its holder needs.
+    pub(crate) fn release_for_pass(
+        &mut self,
+        now: Now,
+        need: Option<DoorNeed>,
+        _proof: &Committed,
+    ) {
+        self.release(now, Permit::Pass, need);
     }
 
     /// Releases the lock for an order or a guard; `_proof` is that it is on record.
     pub(crate) fn release_for_staff(&mut self, now: Now, _proof: &Committed) {
-        self.release(now, Permit::Staff);
+        self.release(now, Permit::Staff, None);
     }
 
-    fn release(&mut self, now: Now, permit: Permit) {
+    fn release(&mut self, now: Now, permit: Permit, need: Option<DoorNeed>) {
         let by = match permit {
             // A lockdown may have come between decision and commit.
             Permit::Pass if self.admits() != DoorAdmits::Passes => return,
             Permit::Pass | Permit::Staff => ReleasedBy::Grant,
             Permit::Egress => ReleasedBy::Egress,
         };
-        let for_ms = self.configuration.release_time_ms;
+        let asked_ms = self.configuration.release_ms(need);
+        let for_ms = match self.bolt {
+            // Whoever was given longer still has it when the next one follows.
+            Bolt::Released { until, .. } => {
+                let left_ms = u32::try_from(until.since_ms(now.uptime)).unwrap_or(u32::MAX);
+                asked_ms.max(left_ms)
+            }
+            Bolt::Held | Bolt::Locked { .. } => asked_ms,
+        };
         let until = now.uptime.plus_ms(u64::from(for_ms));
         if by == ReleasedBy::Grant {
             self.lamp = Lamp::Granted { until };
@@ -287,7 +302,7 @@ impl Door {
             DoorInput::Closed => self.closed(now),
             DoorInput::RequestToExit => {
                 self.event(DoorEvent::RequestToExit);
-                self.release(now, Permit::Egress);
+                self.release(now, Permit::Egress, None);
             }
             DoorInput::TamperRaised => self.raise(DoorAlarm::Tamper),
             DoorInput::TamperEnded => self.end(DoorAlarm::Tamper),

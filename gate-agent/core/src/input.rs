@@ -6,6 +6,7 @@ use shared::{
     ids::{AccessPointId, HolderNumber, StaffNumber},
     issued_list::IssuedEntry,
     panel_api::PanelAsk,
+    roster::DoorNeed,
     time::Uptime,
 };
 
@@ -49,6 +50,8 @@ pub struct HolderFacts {
     pub number: HolderNumber,
     /// Name to show.
     pub name: String,
+    /// What they need of doors.
+    pub need: Option<DoorNeed>,
 }
 
 /// What a door's sensors say.

@@ -6,6 +6,7 @@ use shared::{
     ids::{PassId, ScanId},
     order::Subject,
     pass::{Presentation, VerifiedPass},
+    roster::DoorNeed,
     time::Uptime,
 };
 
@@ -67,4 +68,5 @@ pub(crate) struct Who {
     pub(crate) pass: PassId,
     pub(crate) subject: Subject,
     pub(crate) presentation: Presentation,
+    pub(crate) need: Option<DoorNeed>,
 }

@@ -8,6 +8,7 @@ use shared::{
     issued_list::Growth,
     journal::Event,
     panel_api::{Decided, PanelMessage},
+    roster::DoorNeed,
     time::{Now, Uptime, UtcSeconds},
 };
 
@@ -52,6 +53,8 @@ pub(crate) struct Store {
     pub(crate) documents: Vec<StoredDocument>,
     pub(crate) records: Vec<RecordDraft>,
     pub(crate) roster: Vec<(HolderNumber, String, Vec<PassId>)>,
+    /// What those of them need of doors.
+    pub(crate) needs: Vec<(HolderNumber, DoorNeed)>,
     /// Count and growth of the issued list that was stored last.
     pub(crate) issued: Option<(u32, Growth)>,
 }
@@ -78,6 +81,7 @@ impl Store {
             documents: vec![],
             records: vec![],
             roster: vec![],
+            needs: vec![],
             issued: None,
         }
     }
@@ -253,6 +257,12 @@ impl Bench {
                         .map(|(number, name, _)| HolderFacts {
                             number: *number,
                             name: name.clone(),
+                            need: self
+                                .store
+                                .needs
+                                .iter()
+                                .find(|(holder, _)| holder == number)
+                                .map(|(_, need)| *need),
                         });
                     self.gate
                         .handle_lookup(self.now, scan, Lookup { issued, holder });

@@ -9,7 +9,7 @@ use shared::{
     cose::Sign1,
     document::SignedKind as _,
     ids::{CentralEpoch, DocumentNumber, HolderNumber, PassId},
-    roster::Roster,
+    roster::{DoorNeed, Roster},
 };
 
 use super::{columns::unreadable, sealing::SealingKey};
@@ -24,6 +24,8 @@ struct SealedHolder {
     holder: HolderNumber,
     #[n(1)]
     name: String,
+    #[n(2)]
+    need: Option<DoorNeed>,
 }
 
 /// Largest sealed holder in bytes; a longer name is cut by central.
@@ -83,6 +85,7 @@ pub(super) fn holder(
     Ok(Some(HolderFacts {
         number: holder.holder,
         name: holder.name,
+        need: holder.need,
     }))
 }
 
@@ -109,6 +112,7 @@ pub(super) fn begin(connection: &Connection, signed: &[u8]) -> rusqlite::Result<
             let holder = SealedHolder {
                 holder: entry.holder,
                 name: entry.name,
+                need: entry.need,
             };
             entry
                 .passes

@@ -10,6 +10,7 @@ use crate::{
         AntiPassbackPolicy, LivePassPolicy, SecondPersonPolicy, UnknownIssuancePolicy,
         UnknownStatusPolicy, UntrustedClockPolicy,
     },
+    roster::DoorNeed,
     text::is_name,
 };
 
@@ -150,6 +151,15 @@ pub enum HoursBegin {
 pub const DOOR_TIME_LIMIT_MS: u32 = 3_600_000;
 
 impl Door {
+    /// How long a release lasts for a holder with such a need, in ms.
+    #[must_use]
+    pub const fn release_ms(&self, need: Option<DoorNeed>) -> u32 {
+        match need {
+            None => self.release_time_ms,
+            Some(DoorNeed::ExtendedRelease) => self.extended_release_time_ms,
+        }
+    }
+
     /// Do its times and sensors make sense together?
     pub(super) fn is_sound(&self) -> bool {
         let release = 1..=self.extended_release_time_ms;

@@ -17,7 +17,7 @@ use shared::{
     movement::{Movement, MovementKind},
     order::{DoorMode, Order, OrderAction, Subject},
     root_set::{ClockReset, RootSet, sign_by_roots},
-    roster::{Roster, RosterEntry},
+    roster::{DoorNeed, Roster, RosterEntry},
     status_list::{StatusDelta, StatusList, StatusSets},
     time::Window,
     trust_list::{IssuerKey, IssuerKeyState, TrustList},
@@ -247,20 +247,22 @@ fn pass_id(serial: u32) -> PassId {
 
 /// Two holders.
 pub(crate) fn roster() -> Roster {
-    let entry = |holder, serials: &[u32], name: &str, photo| RosterEntry {
+    let entry = |holder, serials: &[u32], name: &str, photo, need| RosterEntry {
         holder: HolderNumber(holder),
         passes: serials.iter().map(|serial| pass_id(*serial)).collect(),
         name: name.into(),
         student_number: format!("S-{holder}"),
         language: "en".into(),
         photo,
+        need,
     };
     Roster {
         header: header(4, 30),
         gate: GATE,
         holders: vec![
-            entry(12, &[300, 70_000], "Zoë Ångström", None),
-            entry(40, &[], "Li Wei", Some(Digest([0xf0; 32]))),
+            entry(12, &[300, 70_000], "Zoë Ångström", None, None),
+            entry(40, &[], "Li Wei", Some(Digest([0xf0; 32])), None),
+            entry(41, &[71_000], "Ada", None, Some(DoorNeed::ExtendedRelease)),
         ],
     }
 }

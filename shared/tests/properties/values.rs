@@ -25,7 +25,7 @@ use shared::{
     order::{DoorMode, Order, OrderAction, Subject},
     panel_api::{PANEL_API_VERSION, PanelAsk, PanelRequest},
     pass::SERIALS_PER_KEY,
-    roster::{Roster, RosterEntry},
+    roster::{DoorNeed, Roster, RosterEntry},
     status_list::{StatusList, StatusSets},
     time::{Uptime, UtcSeconds, Window},
     trust_list::{IssuerKey, IssuerKeyState, TrustList},
@@ -209,7 +209,8 @@ pub(crate) fn configuration() -> impl Strategy<Value = Configuration> {
 }
 
 pub(crate) fn roster() -> impl Strategy<Value = Roster> {
-    let entry = (0..4u32, name(), name(), option::of(digest()));
+    let need = option::of(Just(DoorNeed::ExtendedRelease));
+    let entry = (0..4u32, name(), name(), option::of(digest()), need);
     (
         header(),
         gate(),
@@ -220,7 +221,7 @@ pub(crate) fn roster() -> impl Strategy<Value = Roster> {
             let mut next = 0;
             let holders = holders
                 .into_iter()
-                .map(|(holder, (passes, name, student_number, photo))| {
+                .map(|(holder, (passes, name, student_number, photo, need))| {
                     let first = next;
                     next += passes;
                     RosterEntry {
@@ -235,6 +236,7 @@ pub(crate) fn roster() -> impl Strategy<Value = Roster> {
                         student_number,
                         language: "de-AT".into(),
                         photo,
+                        need,
                     }
                 })
                 .collect();

@@ -12,11 +12,11 @@ use crate::{
     problem::{Kind, Problem},
 };
 
-/// An access level names it.
+/// An access level or a door names it.
 pub const SCHEDULE_IN_USE: Kind = Kind::new(
     StatusCode::CONFLICT,
     "schedule_in_use",
-    "Access levels name this schedule",
+    "Access levels or doors name this schedule",
 );
 
 /// Delete a schedule
@@ -38,9 +38,9 @@ pub async fn delete(
     let deleted = schedules::delete(&transaction, schedule_id)
         .await
         .map_err(|error| match db::violation(&error) {
-            Some(Violation::Reference) => {
-                SCHEDULE_IN_USE.because("Take it out of its access levels, then delete it.")
-            }
+            Some(Violation::Reference) => SCHEDULE_IN_USE.because(
+                "Take it out of the access levels and doors that name it, then delete it.",
+            ),
             Some(Violation::Unique) | None => error.into(),
         })?;
     if deleted == 0 {

@@ -81,7 +81,10 @@ mod tests {
     async fn an_erased_student_leaves_nothing_that_says_who_it_was() {
         let central = testing::central().await;
         let students = format!("{}/students", central.school_path().await);
-        let body = json!({"student_number": "2026-1", "name": "Amara Nwosu", "language": "ig"});
+        let body = json!({
+            "student_number": "2026-1", "name": "Amara Nwosu", "language": "ig",
+            "release_time": "extended",
+        });
         let made = central.post(&students, body.clone()).await;
         let path = format!("{students}/{}", made.json["student_id"].as_str().unwrap());
         assert_eq!(central.delete(&path).await.status, 204);
@@ -94,7 +97,10 @@ mod tests {
             .unwrap();
         let row: String = row.get(0);
         assert!(
-            !row.contains("Amara") && !row.contains("2026-1") && !row.contains("ig"),
+            !row.contains("Amara")
+                && !row.contains("2026-1")
+                && !row.contains("ig")
+                && !row.contains("extended"),
             "{row}"
         );
         assert_eq!(

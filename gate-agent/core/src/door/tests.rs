@@ -88,7 +88,7 @@ const RELEASE: DoorCommand = DoorCommand::Release { for_ms: 5000 };
 #[test]
 fn a_release_ends_by_itself_and_by_the_machine() {
     let mut door = door();
-    door.release_for_pass(at(0), &Committed::for_tests());
+    door.release_for_pass(at(0), None, &Committed::for_tests());
     assert_eq!(commands(&mut door), [RELEASE]);
     assert_eq!(door.panel().mode, DoorMode::Accessed);
     wait_until(&mut door, RELEASE_TIME_MS - 1);
@@ -96,6 +96,28 @@ fn a_release_ends_by_itself_and_by_the_machine() {
     wait_until(&mut door, RELEASE_TIME_MS);
     assert_eq!(commands(&mut door), [DoorCommand::Lock]);
     assert_eq!(door.panel().mode, DoorMode::Locked);
+}
+
+#[test]
+fn a_holder_who_needs_longer_is_not_locked_out_by_the_next_one() {
+    let mut door = door();
+    let need = Some(DoorNeed::ExtendedRelease);
+    door.release_for_pass(at(0), need, &Committed::for_tests());
+    assert_eq!(
+        commands(&mut door),
+        [DoorCommand::Release { for_ms: 10_000 }]
+    );
+    door.release_for_pass(at(2_000), None, &Committed::for_tests());
+    assert_eq!(
+        commands(&mut door),
+        [DoorCommand::Release { for_ms: 8_000 }]
+    );
+    door.release_for_pass(at(7_000), None, &Committed::for_tests());
+    assert_eq!(commands(&mut door), [RELEASE]);
+    wait_until(&mut door, 11_999);
+    assert_eq!(commands(&mut door), []);
+    wait_until(&mut door, 12_000);
+    assert_eq!(commands(&mut door), [DoorCommand::Lock]);
 }
 
 #[test]
@@ -107,7 +129,7 @@ fn an_opening_within_the_release_or_just_behind_it_is_permitted_and_a_later_one_
         (RELEASE_TIME_MS + RELEASE_GRACE_MS + 1, true),
     ] {
         let mut door = door();
-        door.release_for_pass(at(0), &Committed::for_tests());
+        door.release_for_pass(at(0), None, &Committed::for_tests());
         wait_until(&mut door, ms);
         door.handle_input(at(ms), DoorInput::Opened);
         let is_forced = events(&mut door).contains(&DoorEvent::AlarmRaised(DoorAlarm::ForcedOpen));
@@ -118,7 +140,7 @@ fn an_opening_within_the_release_or_just_behind_it_is_permitted_and_a_later_one_
 #[test]
 fn a_door_that_stands_open_warns_then_alarms_and_ends_when_it_is_shut() {
     let mut door = door();
-    door.release_for_pass(at(0), &Committed::for_tests());
+    door.release_for_pass(at(0), None, &Committed::for_tests());
     door.handle_input(at(100), DoorInput::Opened);
     events(&mut door);
     wait_until(&mut door, 100 + OPEN_TIME_MS - 5000);
@@ -181,7 +203,7 @@ fn a_forced_door_alarms_until_it_is_shut() {
 #[test]
 fn a_bouncing_contact_forces_nothing() {
     let mut door = door();
-    door.release_for_pass(at(0), &Committed::for_tests());
+    door.release_for_pass(at(0), None, &Committed::for_tests());
     let bounces = [
         (300, DoorInput::Opened),
         (303, DoorInput::Closed),
@@ -202,7 +224,7 @@ fn a_bouncing_contact_forces_nothing() {
 #[test]
 fn a_bouncing_turn_is_one_passage() {
     let mut door = Door::start(turnstile(), DoorMode::Locked, Lockdown::Off);
-    door.release_for_pass(at(0), &Committed::for_tests());
+    door.release_for_pass(at(0), None, &Committed::for_tests());
     let passages = [500, 503, 506, 1500]
         .into_iter()
         .filter(|ms| door.handle_input(at(*ms), DoorInput::Rotated) == Sensed::Passage);
@@ -241,11 +263,11 @@ fn a_way_out_is_never_refused_and_outlives_a_lockdown() {
 #[test]
 fn a_lockdown_ends_the_release_for_a_pass_and_refuses_the_next() {
     let mut door = door();
-    door.release_for_pass(at(0), &Committed::for_tests());
+    door.release_for_pass(at(0), None, &Committed::for_tests());
     commands(&mut door);
     door.set_lockdown(at(10), LOCKDOWN);
     assert_eq!(commands(&mut door), [DoorCommand::Lock]);
-    door.release_for_pass(at(20), &Committed::for_tests());
+    door.release_for_pass(at(20), None, &Committed::for_tests());
     assert_eq!(commands(&mut door), []);
     door.release_for_staff(at(30), &Committed::for_tests());
     assert_eq!(
@@ -315,7 +337,7 @@ fn started(start: Start) -> Door {
     let mut door = Door::start(configuration(), mode, Lockdown::Off);
     door.handle_input(at(0), DoorInput::Closed);
     match start {
-        Start::Released => door.release_for_pass(at(0), &Committed::for_tests()),
+        Start::Released => door.release_for_pass(at(0), None, &Committed::for_tests()),
         Start::ReleasedForExit => {
             door.handle_input(at(0), DoorInput::RequestToExit);
         }
@@ -349,7 +371,7 @@ fn the_lock_follows_the_table_of_states_and_inputs() {
     ];
     type Input = fn(&mut Door);
     let inputs: [Input; 6] = [
-        |door| door.release_for_pass(at(50), &Committed::for_tests()),
+        |door| door.release_for_pass(at(50), None, &Committed::for_tests()),
         |door| {
             door.handle_input(at(50), DoorInput::RequestToExit);
         },
@@ -430,7 +452,7 @@ proptest! {
         for step in steps {
             let admitted = door.admits();
             match step {
-                Step::Pass => door.release_for_pass(at(ms), &Committed::for_tests()),
+                Step::Pass => door.release_for_pass(at(ms), None, &Committed::for_tests()),
                 Step::Staff => door.release_for_staff(at(ms), &Committed::for_tests()),
                 Step::Input(input) => {
                     match input {

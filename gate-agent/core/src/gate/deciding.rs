@@ -48,7 +48,12 @@ impl Gate {
             (None, Some(facts)) => admit(&pending.pass, &facts),
             (None, None) => denied(DenyReason::GateFault),
         };
-        self.note_first_person(now, access_point, who(&pending, subject), &admission);
+        self.note_first_person(
+            now,
+            access_point,
+            who(&pending, lookup.holder.as_ref()),
+            &admission,
+        );
         self.record_decision(now, access_point, pending, lookup.holder, admission, first);
     }
 
@@ -221,12 +226,13 @@ pub(super) fn access_point_of(
     Some(&points[at])
 }
 
-pub(super) fn who(pending: &PendingScan, subject: Subject) -> Who {
+pub(super) fn who(pending: &PendingScan, holder: Option<&HolderFacts>) -> Who {
     Who {
         scan: pending.scan,
         pass: pending.pass.id(),
-        subject,
+        subject: subject_of(&pending.pass, holder),
         presentation: pending.pass.presentation(),
+        need: holder.and_then(|holder| holder.need),
     }
 }
 

@@ -7,6 +7,7 @@ use shared::{
     ids::{AreaId, DoorId, ScanId},
     journal::{ClockTrust, DoorEvent, Event, PassageOutcome},
     panel_api::PanelMessage,
+    roster::DoorNeed,
     time::{Now, Uptime},
 };
 
@@ -62,15 +63,16 @@ impl Gate {
         now: Now,
         scan: ScanId,
         door: DoorId,
+        need: Option<DoorNeed>,
         proof: &Committed,
     ) {
         // Its partner in an interlock may have been opened between decision and commit.
         if !self.is_interlocked(door)
             && let Some(machine) = self.doors.get_mut(&door)
         {
-            machine.release_for_pass(now, proof);
+            machine.release_for_pass(now, need, proof);
         }
-        self.expect_passage(now, scan, door);
+        self.expect_passage(now, scan, door, need);
     }
 
     /// The order or the guard's request stands on record; that the door was released follows, as
@@ -163,7 +165,13 @@ impl Gate {
     }
 
     /// Waits for somebody to go through a door that was released.
-    pub(super) fn expect_passage(&mut self, now: Now, scan: ScanId, door: DoorId) {
+    pub(super) fn expect_passage(
+        &mut self,
+        now: Now,
+        scan: ScanId,
+        door: DoorId,
+        need: Option<DoorNeed>,
+    ) {
         let Some(machine) = self.doors.get(&door) else {
             // A configuration without the door came in between.
             self.settle(now, scan, PassageOutcome::NotTaken);
@@ -173,7 +181,7 @@ impl Gate {
         let is_open = machine.is_open();
         let due = now
             .uptime
-            .plus_ms(u64::from(configuration.release_time_ms) + RELEASE_GRACE_MS);
+            .plus_ms(u64::from(configuration.release_ms(need)) + RELEASE_GRACE_MS);
         match configuration.passage {
             PassageSensing::None => {
                 let point = self.memory.reservation(scan).map(|it| it.access_point);

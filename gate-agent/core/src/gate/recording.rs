@@ -10,12 +10,13 @@ use shared::{
     order::Subject,
     panel_api::{Decided, PanelMessage},
     pass::Presentation,
+    roster::DoorNeed,
     time::{Now, Uptime},
 };
 
 use super::{
     Gate,
-    deciding::{access_point_of, denied, subject_of, who},
+    deciding::{access_point_of, denied, who},
     recent::RecentScan,
 };
 use crate::{
@@ -39,6 +40,8 @@ pub(crate) struct DecidedScan {
     /// The scan of the first of two persons, who goes through with this one.
     first: Option<ScanId>,
     sensing: PassageSensing,
+    /// What the holders who go through need of the door.
+    need: Option<DoorNeed>,
     record: RecordDraft,
 }
 
@@ -53,7 +56,8 @@ impl Gate {
         first: Option<Who>,
     ) {
         let pass = &pending.pass;
-        let subject = subject_of(pass, holder.as_ref());
+        let who = who(&pending, holder.as_ref());
+        let subject = who.subject;
         let point = self
             .configuration()
             .and_then(|it| access_point_of(it, access_point))
@@ -65,7 +69,6 @@ impl Gate {
         };
         let mut outcome = self.outcome(now, access_point, &pending, &admission);
         if let (Decision::Grant, Some(point)) = (admission.decision, &point) {
-            let who = who(&pending, subject);
             let uses = self.reserve(now, point, who, sensing, &mut draft.changes);
             outcome.uses = Some(uses);
             if let Some(first) = first {
@@ -99,6 +102,7 @@ impl Gate {
             subject,
             first: first.map(|first| first.scan),
             sensing,
+            need: who.need.or(first.and_then(|first| first.need)),
             record,
             decided: self.panel_decided(now, access_point, &pending, holder, admission),
         };
@@ -112,7 +116,7 @@ impl Gate {
         use shared::defects::{Defect, is_planted};
         if is_planted(Defect::RelayBeforeCommit) && decided.decided.decision == Decision::Grant {
             let scan = decided.decided.scan;
-            self.release_for_scan(now, scan, decided.door, &Committed::planted());
+            self.release_for_scan(now, scan, decided.door, decided.need, &Committed::planted());
             self.flush_doors(now);
         }
     }
@@ -158,6 +162,7 @@ impl Gate {
             pass,
             subject,
             presentation,
+            need: _,
         } = who;
         let before = self.presence_of(subject, pass);
         let at = self.clock.at_least(now);
@@ -211,7 +216,7 @@ impl Gate {
         admission: Admission,
     ) -> Decided {
         let (holder, name) = match holder {
-            Some(HolderFacts { number, name }) => (Some(number), Some(name)),
+            Some(HolderFacts { number, name, .. }) => (Some(number), Some(name)),
             None => (None, None),
         };
         Decided {
@@ -254,10 +259,10 @@ impl Gate {
                 #[cfg(not(portcullis_defects))]
                 let is_released = false;
                 if !is_released {
-                    self.release_for_scan(now, decided.scan, scan.door, proof);
+                    self.release_for_scan(now, decided.scan, scan.door, scan.need, proof);
                 }
                 if let Some(first) = scan.first {
-                    self.expect_passage(now, first, scan.door);
+                    self.expect_passage(now, first, scan.door, scan.need);
                 }
             }
             Decision::Deny(_) => {

@@ -157,6 +157,7 @@ fn roster(store: &Store, n: u64, holders: u32) -> StoredDocument {
             student_number: "S1".into(),
             language: "en".into(),
             photo: None,
+            need: None,
         })
         .collect();
     let roster = Roster {

@@ -56,7 +56,7 @@ fn closed_door() -> Door {
 }
 
 fn pass(door: &mut Door) -> Sensed {
-    door.release_for_pass(NOW, &Committed::for_tests());
+    door.release_for_pass(NOW, None, &Committed::for_tests());
     Sensed::Nothing
 }
 

@@ -10,15 +10,17 @@ use shared::{
     panel_api::PanelAsk,
     pass::Claims,
     policy::{AntiPassbackPolicy, SecondPersonPolicy, UnknownIssuancePolicy},
+    roster::DoorNeed,
 };
 
 use crate::{
+    action::DoorCommand,
     authority::{
         Authority, DAY, ENTRY, EXIT, GUARD, IssuedPass, LIBRARY, LIBRARY_DOOR, TURNSTILE,
         holder_key,
     },
     input::{DoorInput, GuardRequest},
-    testing::Bench,
+    testing::{Bench, Happened},
 };
 
 fn bench(count: usize, change: impl Fn(&mut Claims)) -> (Bench, Vec<IssuedPass>) {
@@ -72,6 +74,33 @@ fn card_and_phone_are_one_person_where_the_roster_knows_the_holder() {
     );
     assert_eq!(decided.holder, Some(HolderNumber(7)));
     assert_eq!(decided.name.as_deref(), Some("Ada"));
+    assert_eq!(bench.gate.state(bench.now).areas[0].inside, 1);
+}
+
+#[test]
+fn a_holder_who_needs_longer_has_the_extended_release_and_as_long_to_go_through() {
+    let (mut bench, passes) = bench(1, |_| ());
+    let ada = HolderNumber(7);
+    bench
+        .store
+        .roster
+        .push((ada, "Ada".into(), vec![passes[0].id]));
+    bench.store.needs.push((ada, DoorNeed::ExtendedRelease));
+    let doors = bench.authority.configuration().doors;
+    let door = doors
+        .iter()
+        .find(|door| door.id == TURNSTILE)
+        .unwrap()
+        .clone();
+    assert!(door.release_time_ms < door.extended_release_time_ms);
+    assert_eq!(bench.decision(ENTRY, &passes[0].text()), Decision::Grant);
+    let for_ms = door.extended_release_time_ms;
+    let released = Happened::Door(door.id, DoorCommand::Release { for_ms });
+    assert!(bench.log.contains(&released), "{:?}", bench.log);
+    // Behind the usual time, and taken nevertheless.
+    bench.wait_ms(u64::from(for_ms) - 1_000);
+    bench.door(door.id, DoorInput::Rotated);
+    bench.wait_ms(10_000);
     assert_eq!(bench.gate.state(bench.now).areas[0].inside, 1);
 }
 
