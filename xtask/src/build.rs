@@ -120,6 +120,17 @@ pub(crate) fn programs_with_defects() -> anyhow::Result<PathBuf> {
     Ok(directory.join(Profile::Dev.directory()))
 }
 
+/// Builds the comparison with other readers of codes, a workspace of its own, and says where it is.
+pub(crate) fn yardsticks() -> anyhow::Result<PathBuf> {
+    let directory = target().join("yardsticks");
+    run(cargo()
+        .args(["build", "--release", "--locked", "--manifest-path"])
+        .arg("tests/yardsticks/Cargo.toml")
+        .arg("--target-dir")
+        .arg(&directory))?;
+    Ok(directory.join("release/yardsticks"))
+}
+
 /// Runs a command; its failure is ours.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     let words = words(command);

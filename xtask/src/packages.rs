@@ -28,6 +28,10 @@ pub(crate) enum Package {
     QemuUser,
     /// Emulates a whole arm64 machine.
     QemuSystemArm64,
+    /// Builds programs that others wrote in C++.
+    Cmake,
+    /// The compiler for C++.
+    CppCompiler,
 }
 
 impl Package {
@@ -39,6 +43,8 @@ impl Package {
             Package::GccArm64 => &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
             Package::QemuUser => &["qemu-user"],
             Package::QemuSystemArm64 => &["qemu-system-arm"],
+            Package::Cmake => &["cmake"],
+            Package::CppCompiler => &["g++"],
         }
     }
 
@@ -52,6 +58,8 @@ impl Package {
             Package::GccArm64 => None,
             Package::QemuUser => Some("qemu-user"),
             Package::QemuSystemArm64 => Some("qemu-system-aarch64"),
+            Package::Cmake => Some("cmake"),
+            Package::CppCompiler => Some("gcc-c++"),
         }
     }
 
@@ -62,6 +70,8 @@ impl Package {
             Package::Systemd | Package::GccArm64 => None,
             Package::QemuUser => Some("qemu-aarch64"),
             Package::QemuSystemArm64 => Some("qemu-system-aarch64"),
+            Package::Cmake => Some("cmake"),
+            Package::CppCompiler => Some("g++"),
         }
     }
 }

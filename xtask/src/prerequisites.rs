@@ -40,6 +40,8 @@ fn look_for(package: Package) -> anyhow::Result<()> {
         Package::Postgresql => binaries::Binaries::find(binaries::Wanted::Newest).map(|_| ()),
         Package::Python3 => look_for_python(),
         Package::Systemd => look_for_systemd(),
+        Package::Cmake => look_for_program("cmake"),
+        Package::CppCompiler => look_for_program("c++"),
         Package::GccArm64 => arm64::sysroot().map(|_| ()),
         Package::QemuUser => arm64::qemu_user().map(|_| ()),
         Package::QemuSystemArm64 => arm64::runs(arm64::QEMU_SYSTEM),
@@ -47,11 +49,15 @@ fn look_for(package: Package) -> anyhow::Result<()> {
 }
 
 fn look_for_systemd() -> anyhow::Result<()> {
-    Command::new("systemd-analyze")
+    look_for_program("systemd-analyze")
+}
+
+fn look_for_program(name: &str) -> anyhow::Result<()> {
+    Command::new(name)
         .arg("--version")
         .output()
         .map(drop)
-        .context("systemd-analyze is not installed")
+        .with_context(|| format!("{name} is not installed"))
 }
 
 fn look_for_python() -> anyhow::Result<()> {

@@ -58,12 +58,14 @@ pub enum Unit {
     PerSecond,
     /// Bytes.
     Bytes,
+    /// Whole things.
+    Count,
 }
 
 impl Unit {
     fn suffix(self) -> &'static str {
         match self {
-            Unit::Times => "",
+            Unit::Times | Unit::Count => "",
             Unit::Percent => " %",
             Unit::Microseconds => " µs",
             Unit::Milliseconds => " ms",
@@ -77,6 +79,7 @@ impl Unit {
     #[must_use]
     pub fn show(self, number: f64) -> String {
         let decimals = match number.abs() {
+            _ if self == Unit::Count => 0,
             size if size >= 100.0 => 0,
             size if size >= 10.0 => 1,
             _ => 2,
@@ -204,6 +207,7 @@ mod tests {
     fn numbers_are_shown_with_three_digits_and_their_unit() {
         assert_eq!(Unit::Times.show(1.0449), "1.04");
         assert_eq!(Unit::Microseconds.show(61.24), "61.2 µs");
+        assert_eq!(Unit::Count.show(3.0), "3");
         assert_eq!(Unit::PerSecond.show(12_345.6), "12346 /s");
         assert_eq!(Goal::AtMost(1.15).show(Unit::Times), "≤ 1.15");
         assert_eq!(Goal::AtLeast(50.0).show(Unit::Percent), "≥ 50 %");
