@@ -6,6 +6,7 @@ extern crate alloc;
 
 pub mod access_level;
 pub mod base45;
+pub mod carry;
 pub mod cbor;
 pub mod configuration;
 pub mod cose;
