@@ -11,8 +11,9 @@ use shared::{gate_api::DocumentName, heads::Newest, keys::sha256};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::{
+    carry::{self, Carrying},
     clock::GateClock,
-    configuration::{AgentConfiguration, ReaderPlace},
+    configuration::{AgentConfiguration, ReaderPlace, ServedBy},
     decoder::DecoderSettings,
     door_io::{
         COMMANDS_WAITING_MAX, DoorProcessStart, DoorReport, Doors, REPORTS_WAITING_MAX,
@@ -26,6 +27,7 @@ use crate::{
         self, FIRST_INTERVALS, LoopHandle, Sync,
         address::{CentralAddress, TlsKeys},
         client::{Client, ClientParts},
+        source::Source,
         tls::PinnedKeys,
         trusted_time::TrustedTime,
     },
@@ -125,7 +127,8 @@ impl Agent {
         let sync = Sync {
             gate: loaded.identity.gate,
             key,
-            client: Arc::new(client),
+            source: Source::Central(Arc::new(client)),
+            time: time.clone(),
             to_loop,
             store: store.clone(),
             intervals: watched_intervals,
@@ -146,7 +149,16 @@ impl Agent {
         let (panel_events, panels) = mpsc::channel(panel::REQUESTS_WAITING_MAX);
         let listener = panel::listen(&configuration.panel_socket)?;
         tasks.watch("panel", panel::serve(listener, panel_events));
-        sync.spawn(&mut tasks);
+        let carrying = Carrying {
+            sync: sync.clone(),
+            state: configuration.places.state.clone(),
+        };
+        let carry_listener = carry::listen(&configuration.carry_socket)?;
+        tasks.watch("carry", carry::serve(carry_listener, carrying));
+        match configuration.sync.served_by {
+            ServedBy::Network => sync.spawn(&mut tasks),
+            ServedBy::Stick => tracing::info!("served by a stick: central is not asked"),
+        }
         let watchdog = Watchdog::new(clock.machine(), questions, pulses);
         tasks.watch("watchdog", watchdog.run());
 

@@ -1,5 +1,6 @@
 //! The subcommands of `gate-agent`, a file each.
 
+pub mod carry;
 pub mod config;
 pub mod decoder;
 pub mod doctor;

@@ -22,6 +22,8 @@ use crate::{
 
 /// Where the configuration lies when nothing else is said.
 pub const DEFAULT_PATH: &str = "/etc/portcullis/gate.toml";
+/// Beside the panel's socket, unless another is named.
+const CARRY_SOCKET: &str = "carry.sock";
 /// Environment variable that names another place.
 pub const PATH_VARIABLE: &str = "PORTCULLIS_GATE_CONFIG";
 
@@ -32,6 +34,8 @@ pub struct AgentConfiguration {
     pub places: StorePlaces,
     /// The panel's Unix socket.
     pub panel_socket: PathBuf,
+    /// The Unix socket of `gate-agent carry`.
+    pub carry_socket: PathBuf,
     /// The wall clock.
     pub clock: ClockConfig,
     /// Readers.
@@ -51,10 +55,23 @@ pub struct ReaderPlace {
     pub source: ReaderConfig,
 }
 
+/// What the gate is served by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServedBy {
+    /// A network, over which central is asked.
+    #[default]
+    Network,
+    /// A stick alone: no request is ever attempted.
+    Stick,
+}
+
 /// Limits of talking to central; how often is in the signed configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SyncLimits {
+    /// What the gate is served by.
+    pub served_by: ServedBy,
     /// The first wait after a failure is at most this long, in ms.
     pub retry_first_ms: u64,
     /// No wait after a failure is longer, in ms.
@@ -67,6 +84,7 @@ impl Default for SyncLimits {
     /// With a thousand gates that come back at once, 30 s of jitter are some thirty a second.
     fn default() -> Self {
         Self {
+            served_by: ServedBy::Network,
             retry_first_ms: 500,
             retry_most_ms: 30_000,
             request_timeout_ms: 20_000,
@@ -80,6 +98,7 @@ struct File {
     state: PathBuf,
     keys: Option<PathBuf>,
     panel_socket: PathBuf,
+    carry_socket: Option<PathBuf>,
     #[serde(default)]
     clock: ClockConfig,
     #[serde(default)]
@@ -161,9 +180,15 @@ impl AgentConfiguration {
             },
             ClockConfig::System {} | ClockConfig::Offset { .. } => file.clock,
         };
+        let panel_socket = folder.join(file.panel_socket);
+        let carry_socket = file.carry_socket.map_or_else(
+            || panel_socket.with_file_name(CARRY_SOCKET),
+            |socket| folder.join(socket),
+        );
         let configuration = Self {
             places: StorePlaces { state, keys },
-            panel_socket: folder.join(file.panel_socket),
+            panel_socket,
+            carry_socket,
             clock,
             readers: readers.collect(),
             doors: doors.collect(),

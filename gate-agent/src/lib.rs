@@ -2,6 +2,7 @@
 //! keeps the journal and stays in touch with central.
 
 pub mod agent;
+pub mod carry;
 pub mod clock;
 pub mod commands;
 pub mod configuration;

@@ -23,6 +23,7 @@ enum Command {
     Journal(commands::journal::Arguments),
     ScanImage(commands::scan_image::Arguments),
     Config(commands::config::Arguments),
+    Carry(commands::carry::Arguments),
     Doctor(commands::doctor::Arguments),
     #[command(hide = true)]
     Decoder(commands::decoder::Arguments),
@@ -44,6 +45,7 @@ fn log_to_stderr(command: &Command) {
         | Command::Journal(_)
         | Command::ScanImage(_)
         | Command::Config(_)
+        | Command::Carry(_)
         | Command::Doctor(_)
         | Command::Decoder(_)
         | Command::Doors => "warn",
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         Command::Status(arguments) => commands::status::run(&arguments),
         Command::Verify(arguments) => commands::verify::run(&arguments),
         Command::Journal(arguments) => commands::journal::run(&arguments),
+        Command::Carry(arguments) => commands::carry::run(&arguments),
         Command::Config(arguments) => commands::config::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::ScanImage(arguments) => commands::scan_image::run(&arguments),

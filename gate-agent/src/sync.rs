@@ -3,12 +3,14 @@
 
 pub mod address;
 pub mod backoff;
+mod carried;
 pub mod certificate;
 pub mod client;
 mod heartbeat;
 mod pull_documents;
 mod pull_heads;
 mod push_journal;
+pub mod source;
 mod time;
 pub mod tls;
 pub mod trusted_time;
@@ -34,7 +36,10 @@ use crate::{
     tasks::Tasks,
 };
 use backoff::Backoff;
-use client::Client;
+use source::Source;
+use trusted_time::TrustedTime;
+
+pub use carried::{Carried, HeadsTaken};
 
 /// Inputs of sync's that wait for the event loop: each task waits for its own.
 pub const INPUTS_WAITING_MAX: usize = 8;
@@ -224,8 +229,10 @@ pub struct Sync {
     pub gate: GateId,
     /// Its key.
     pub key: Arc<GateKey>,
-    /// Talks to central.
-    pub client: Arc<Client>,
+    /// What answers for central.
+    pub source: Source,
+    /// The date of requests and journal heads.
+    pub time: TrustedTime,
     /// The event loop.
     pub to_loop: LoopHandle,
     /// The store.

@@ -145,7 +145,8 @@ fn contradiction_of_sockets(configuration: &AgentConfiguration) -> Option<String
         .doors
         .iter()
         .filter_map(|place| place.io.control());
-    for socket in texts.chain(controls).chain([&configuration.panel_socket]) {
+    let own = [&configuration.panel_socket, &configuration.carry_socket];
+    for socket in texts.chain(controls).chain(own) {
         if !sockets.insert(socket) {
             return Some(format!("the socket {} has two uses", socket.display()));
         }

@@ -3,14 +3,11 @@
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
-use minicbor::Encode;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use shared::{
-    cbor,
     gate_api::{self, MEDIA_TYPE, Message, Refusal, RefusalCode},
     panel_api::Link,
     request_signature::{COUNTER_HEADER, CoveredRequest, sign_request},
-    time::UtcSeconds,
 };
 use tokio::sync::Mutex;
 
@@ -51,6 +48,12 @@ pub enum CallFailed {
         /// Why.
         problem: String,
     },
+    /// The command that reads a stick for the agent is gone, or says what makes no sense.
+    #[error("the stick cannot be read any more: {0}")]
+    StickGone(String),
+    /// The stick's file lacks it.
+    #[error("the stick's file has {0}")]
+    StickLacks(String),
     /// No counter value could be reserved.
     #[error("no request counter: {0}")]
     Counter(StoreProblem),
@@ -131,30 +134,6 @@ impl Client {
             to_loop: parts.to_loop,
             timeout: Duration::from_millis(parts.timeout_ms),
             told: Mutex::default(),
-        })
-    }
-
-    /// The date that requests and journal heads are given.
-    #[must_use]
-    pub fn now(&self) -> UtcSeconds {
-        self.time.now()
-    }
-
-    /// Asks, and reads the answer.
-    ///
-    /// # Errors
-    /// [`CallFailed`].
-    pub async fn ask<Q, A>(&self, path: &'static str, question: &Q) -> Result<A, CallFailed>
-    where
-        Q: Encode<()>,
-        A: Message,
-    {
-        let answer = self
-            .call(path, cbor::encode(question), A::LIMIT, Duration::ZERO)
-            .await?;
-        gate_api::read(&answer).map_err(|problem| CallFailed::Garbled {
-            path,
-            problem: problem.to_string(),
         })
     }
 
@@ -273,7 +252,12 @@ impl Client {
             Ok(_) => (Link::Up, None),
             Err(CallFailed::Refused(refusal)) => (Link::Up, lasting_problem(refusal)),
             Err(CallFailed::Unreachable(_) | CallFailed::Garbled { .. }) => (Link::Down, None),
-            Err(CallFailed::Counter(_) | CallFailed::Ending) => return,
+            Err(
+                CallFailed::Counter(_)
+                | CallFailed::Ending
+                | CallFailed::StickGone(_)
+                | CallFailed::StickLacks(_),
+            ) => return,
         };
         let mut told = self.told.lock().await;
         if told.link != Some(link) {

@@ -37,7 +37,7 @@ async fn beat(sync: &Sync) -> Result<(), Failure> {
         gate: sync.gate,
         position: tail.last.position,
         hash: tail.last.hash,
-        made_at: sync.client.now(),
+        made_at: sync.time.now(),
     };
     let head = document::sign(&head, &*sync.key).map_err(|problem| {
         Failure::Senseless(format!("cannot sign the journal's head: {problem}"))
@@ -57,7 +57,7 @@ async fn beat(sync: &Sync) -> Result<(), Failure> {
             .map(|problem| cut(problem, NOTE_LIMIT))
             .collect(),
     };
-    let answer: HeartbeatAnswer = sync.client.ask(path::HEARTBEAT, &question).await?;
+    let answer: HeartbeatAnswer = sync.source.ask(path::HEARTBEAT, &question).await?;
     // What was not acknowledged is on its way by itself.
     if let Some(from) = answer.resend_from
         && from.epoch == tail.last.position.epoch

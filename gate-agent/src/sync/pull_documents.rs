@@ -15,7 +15,7 @@ use shared::{
     status_list::StatusDelta,
 };
 
-use super::{Failure, OrdersAfter, SignedInput, Sync, SyncAsk, WantedNow};
+use super::{Failure, OrdersAfter, SignedInput, Sync, SyncAsk, WantedNow, client::CallFailed};
 
 pub(super) async fn run(sync: Sync) -> anyhow::Result<()> {
     let mut backoff = sync.backoff();
@@ -42,7 +42,7 @@ pub(super) async fn run(sync: Sync) -> anyhow::Result<()> {
 
 /// Pulls until nothing is wanted. What fails does not keep the others back; the first failure is
 /// told at the end.
-async fn pull_all(sync: &Sync) -> Result<(), Failure> {
+pub(super) async fn pull_all(sync: &Sync) -> Result<(), Failure> {
     let mut failed = BTreeSet::new();
     let mut orders_failed = false;
     let mut first_failure = None;
@@ -71,7 +71,7 @@ async fn pull_all(sync: &Sync) -> Result<(), Failure> {
             Ok(()) => {}
             // Without a link the rest fails as well.
             Err(
-                failure @ (Failure::Call(super::client::CallFailed::Unreachable(_))
+                failure @ (Failure::Call(CallFailed::Unreachable(_) | CallFailed::StickGone(_))
                 | Failure::Ending),
             ) => {
                 return Err(failure);
@@ -102,7 +102,7 @@ async fn pull_orders(sync: &Sync, OrdersAfter(after): OrdersAfter) -> Result<(),
         version: API_VERSION,
         after,
     };
-    let answer: OrdersAnswer = sync.client.ask(path::ORDERS, &question).await?;
+    let answer: OrdersAnswer = sync.source.ask(path::ORDERS, &question).await?;
     if answer.orders.is_empty() {
         return Err(Failure::Senseless(
             "with no order, though heads name one".into(),
@@ -137,7 +137,7 @@ async fn ask(sync: &Sync, wanted: Wanted) -> Result<DocumentAnswer, Failure> {
         name: wanted.name,
         have: wanted.have,
     };
-    Ok(sync.client.ask(path::DOCUMENT, &question).await?)
+    Ok(sync.source.ask(path::DOCUMENT, &question).await?)
 }
 
 fn whole(answer: DocumentAnswer) -> Result<Vec<u8>, Failure> {

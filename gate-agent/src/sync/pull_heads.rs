@@ -44,7 +44,7 @@ async fn pull(sync: &Sync) -> Result<Duration, Failure> {
     let asked_at = clock.uptime();
     let wait = Duration::from_secs(intervals.long_poll_s);
     let bytes = sync
-        .client
+        .source
         .call(path::HEADS, cbor::encode(&question), Heads::LIMIT, wait)
         .await?;
     sync.to_loop.hand_over(SignedInput::Heads, bytes).await?;

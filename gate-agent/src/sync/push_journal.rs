@@ -83,7 +83,7 @@ enum Pushed {
     Stop(String),
 }
 
-fn acknowledged(tail: JournalTail) -> JournalPosition {
+pub(super) fn acknowledged(tail: JournalTail) -> JournalPosition {
     JournalPosition {
         seq: tail.acknowledged_to,
         ..tail.last.position
@@ -124,7 +124,11 @@ async fn wait_for_records(
     }
 }
 
-async fn push(sync: &Sync, after: JournalPosition) -> Result<Pushed, Failure> {
+/// The records behind a place, as they leave the gate; `None` when there are none.
+pub(super) async fn batch_behind(
+    sync: &Sync,
+    after: JournalPosition,
+) -> Result<Option<JournalBatch>, Failure> {
     let stretch = sync
         .store
         .ask(|answer| SyncRequest::JournalAfter {
@@ -133,11 +137,15 @@ async fn push(sync: &Sync, after: JournalPosition) -> Result<Pushed, Failure> {
             answer,
         })
         .await?;
-    let Some(batch) = batch(sync, stretch)? else {
+    batch(sync, stretch)
+}
+
+async fn push(sync: &Sync, after: JournalPosition) -> Result<Pushed, Failure> {
+    let Some(batch) = batch_behind(sync, after).await? else {
         return Ok(Pushed::Nothing);
     };
     let sent = sync
-        .client
+        .source
         .call(
             path::JOURNAL,
             cbor::encode(&batch),
@@ -161,7 +169,7 @@ fn batch(sync: &Sync, stretch: JournalStretch) -> Result<Option<JournalBatch>, F
         gate: sync.gate,
         position: last.position,
         hash: last.hash,
-        made_at: sync.client.now(),
+        made_at: sync.time.now(),
     };
     let head = document::sign(&head, &*sync.key).map_err(|problem| {
         Failure::Senseless(format!("cannot sign the journal's head: {problem}"))

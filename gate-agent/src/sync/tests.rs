@@ -9,9 +9,11 @@ use shared::{
     order::OrderAction,
 };
 
+use crate::configuration::ServedBy;
+
 use super::{
     address::{CentralAddress, TlsKeys},
-    client::{CallFailed, ClientParts},
+    client::{CallFailed, Client, ClientParts},
     tls::PinnedKeys,
     *,
 };
@@ -61,11 +63,13 @@ impl Line {
         Sync {
             gate: self.rig.authority.gate,
             key: Arc::clone(&self.rig.key),
-            client: Arc::clone(&self.client),
+            source: Source::Central(Arc::clone(&self.client)),
+            time: self.rig.time.clone(),
             to_loop: self.rig.to_loop.clone(),
             store: self.rig.store.clone(),
             intervals: self.rig.intervals.clone(),
             limits: SyncLimits {
+                served_by: ServedBy::Network,
                 retry_first_ms: 10,
                 retry_most_ms: 50,
                 request_timeout_ms: 20_000,
@@ -326,7 +330,7 @@ fn heartbeat(line: &Line) -> Vec<u8> {
             seq: 0,
         },
         hash: shared::ids::Digest([0; 32]),
-        made_at: line.client.now(),
+        made_at: line.rig.time.now(),
     };
     let head = shared::document::sign(&head, &*line.rig.key).unwrap();
     shared::cbor::encode(&shared::gate_api::Heartbeat {

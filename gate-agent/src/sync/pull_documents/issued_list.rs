@@ -67,7 +67,7 @@ async fn pull_range(
         first: Serial(progress.pulled),
         count: (count - progress.pulled).min(limit),
     };
-    let range: IssuedRange = sync.client.ask(path::ISSUED_RANGE, &question).await?;
+    let range: IssuedRange = sync.source.ask(path::ISSUED_RANGE, &question).await?;
     let senseless =
         || Failure::Senseless("with another range of digests than was asked for".into());
     let digests = range.digests().ok_or_else(senseless)?;
