@@ -26,7 +26,7 @@ use crate::{
         gate_journals::{self, Mark},
         journal_forks, journal_records,
     },
-    gate_api::authentication::Gate,
+    gate_api::authentication::EnrolledGate,
     instant::UtcInstant,
     metrics::{VerificationLabels, gates::JournalLabels},
 };
@@ -35,7 +35,12 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Everything up to and with this record is held and committed.
-    Held(ChainState),
+    Held {
+        /// The record, and the chain's hash after it.
+        state: ChainState,
+        /// Records of the batch that were not held before.
+        new: usize,
+    },
     /// The batch does not continue what is held; this is the last that is.
     Gap(JournalPosition),
     /// The journal contradicts itself and is in quarantine.
@@ -53,7 +58,7 @@ pub enum Outcome {
 /// moment of the commit.
 pub async fn take_in(
     app: &App,
-    gate: &Gate,
+    gate: &EnrolledGate,
     batch: &JournalBatch,
     body: &[u8],
 ) -> anyhow::Result<Outcome> {
@@ -110,7 +115,7 @@ async fn ensure_partitions(app: &App, batch: &JournalBatch) -> anyhow::Result<()
 
 async fn store(
     app: &App,
-    gate: &Gate,
+    gate: &EnrolledGate,
     checked: &Checked<'_>,
     transaction: Transaction,
     mark: &Mark,
@@ -128,7 +133,8 @@ async fn store(
     if new.records.is_empty() {
         // Of an earlier epoch nothing but the batch itself is acknowledged again.
         let is_newest = mark.state.position.epoch == state.position.epoch;
-        return Ok(Outcome::Held(if is_newest { mark.state } else { state }));
+        let state = if is_newest { mark.state } else { state };
+        return Ok(Outcome::Held { state, new: 0 });
     }
     let (gate_id, now) = (gate.gate_id, app.clock.now());
     if let (Some(gap), Some(anchor)) = (&gap, &checked.batch.anchor) {
@@ -145,19 +151,21 @@ async fn store(
     )?;
     #[cfg(portcullis_defects)]
     let Some(transaction) = defects::commit_later(transaction) else {
-        return Ok(Outcome::Held(state));
+        let new = new.records.len();
+        return Ok(Outcome::Held { state, new });
     };
     transaction.commit().await?;
     count(app, gate, &new, &mark.access_points);
     if let Some(gap) = gap {
         tell_of_gap(app, gate, &gap);
     }
-    Ok(Outcome::Held(state))
+    let new = new.records.len();
+    Ok(Outcome::Held { state, new })
 }
 
 /// Counts what was committed, once. An access point that is not the gate's gets no counter of its
 /// own: a gate must not be able to make as many as it likes.
-fn count(app: &App, gate: &Gate, new: &New<'_>, places: &[i32]) {
+fn count(app: &App, gate: &EnrolledGate, new: &New<'_>, places: &[i32]) {
     for (event, count) in &new.events {
         let labels = JournalLabels { event };
         app.metrics
@@ -188,7 +196,7 @@ fn count(app: &App, gate: &Gate, new: &New<'_>, places: &[i32]) {
     );
 }
 
-fn tell_of_gap(app: &App, gate: &Gate, gap: &Gap) {
+fn tell_of_gap(app: &App, gate: &EnrolledGate, gap: &Gap) {
     app.metrics.gates.journal_gaps.inc();
     tracing::warn!(
         gate.id = %gate.gate_id, journal.held = %gap.held, journal.last_lost = %gap.last_lost,

@@ -4,6 +4,7 @@
 pub mod admin_api;
 pub mod app;
 pub mod auth;
+pub mod carry;
 pub mod changes;
 pub mod claims;
 pub mod clock;

@@ -100,7 +100,16 @@ fn administrators(app: &SharedApp) -> OpenApiRouter<SharedApp> {
         .merge(commanding())
         .layer(from_fn_with_state(app.clone(), publishing::after_change))
         .layer(from_fn(limit_time))
+        .merge(carrying())
         .route_layer(from_fn_with_state(app.clone(), auth::require_administrator))
+}
+
+/// Administrators: what a stick carries. Files are long, so each part of one has its time.
+fn carrying() -> OpenApiRouter<SharedApp> {
+    OpenApiRouter::new().routes(routes!(
+        gates::carry_documents::carry_documents,
+        gates::carry_journal::carry_journal
+    ))
 }
 
 /// Administrators: issuer keys and passes.

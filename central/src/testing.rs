@@ -491,3 +491,14 @@ impl Drop for FreshDatabase {
         let _ = dropped.join();
     }
 }
+
+impl TestCentral {
+    /// Sends bytes that are no JSON, as the administrator.
+    pub async fn post_bytes(&self, path: &str, bytes: Vec<u8>) -> Answer {
+        let request = Request::post(path)
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
+            .header(header::CONTENT_TYPE, "application/octet-stream")
+            .body(Body::from(bytes));
+        self.send(request.expect("a valid request")).await
+    }
+}

@@ -1,5 +1,7 @@
 //! Gates: the appliances at the doors. Enrolment has an API of its own.
 
+pub mod carry_documents;
+pub mod carry_journal;
 pub mod claim;
 pub mod create;
 pub mod delete;
@@ -36,7 +38,7 @@ pub struct GatePath {
     pub gate_id: GateId,
 }
 
-pub(super) fn not_found(gate_id: GateId) -> Problem {
+pub(crate) fn not_found(gate_id: GateId) -> Problem {
     GATE_NOT_FOUND.because(format!("The school has no gate {gate_id}."))
 }
 

@@ -53,6 +53,28 @@ pub struct NewKey {
     pub enrolled_at: UtcInstant,
 }
 
+/// The gate as the key in force finds it; `None` when it has none: it is not enrolled, or retired.
+///
+/// # Errors
+/// When the database fails.
+pub async fn in_force(
+    connection: &Connection,
+    gate_id: GateId,
+) -> anyhow::Result<Option<KeyOwner>> {
+    let context = || format!("cannot look up the key of gate {gate_id}");
+    let row = connection
+        .query_opt(
+            "SELECT kid FROM gates WHERE gate_id = $1 AND state = 'enrolled'",
+            &[&gate_id],
+        )
+        .await
+        .with_context(context)?;
+    let Some(row) = row else { return Ok(None) };
+    let kid = row.get::<_, &[u8]>(0).try_into();
+    let owner = find(connection, Kid(kid.with_context(context)?)).await?;
+    Ok(owner.filter(|owner| owner.standing == Standing::InForce))
+}
+
 /// Whose key this is; `None` when nobody's.
 ///
 /// # Errors

@@ -36,18 +36,32 @@ const CREATED_TOLERANCE_S: u64 = 300;
 const BODY_WAIT: Duration = Duration::from_secs(30);
 const STRANGERS_BODY_WAIT: Duration = Duration::from_secs(5);
 
-/// A gate whose request was authenticated. Only `authenticate` makes one.
+/// A gate and the key that is in force for it. Naming one proves nothing: what it signed does.
 #[derive(Clone, Debug)]
-pub struct Gate {
+pub struct EnrolledGate {
     /// The gate.
     pub gate_id: GateId,
     /// Its school.
     pub school_id: SchoolId,
     /// What people call it.
     pub name: String,
-    /// The key that signed.
+    /// Its key.
     pub key: CheckedKey,
+}
+
+/// A gate whose request was authenticated. Only `authenticate` makes one.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    enrolled: EnrolledGate,
     _proof: Proof,
+}
+
+impl std::ops::Deref for Gate {
+    type Target = EnrolledGate;
+
+    fn deref(&self) -> &EnrolledGate {
+        &self.enrolled
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -100,11 +114,14 @@ async fn authenticate(
     let key = check_signature(&parts, &headers, &body, counter, &owner)?;
     take_counter(app, &owner, key.kid(), counter).await?;
     check_clock(app, &parameters).await?;
-    let gate = Gate {
+    let enrolled = EnrolledGate {
         gate_id: owner.gate_id,
         school_id: owner.school_id,
         name: owner.name,
         key,
+    };
+    let gate = Gate {
+        enrolled,
         _proof: Proof,
     };
     Ok((gate, body, permit))

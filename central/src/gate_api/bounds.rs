@@ -21,6 +21,8 @@ const INGESTS_MAX: usize = 6;
 const HEADS_MAX: usize = 4;
 /// Documents that are read and compared at once: each may have 10 MiB.
 const DOCUMENTS_MAX: usize = 2;
+/// Files for sticks that are made at once; each holds up to three documents.
+const CARRIES_MAX: usize = 4;
 /// Requests of strangers: enrolment and time.
 const STRANGERS_MAX: usize = 16;
 /// Longer than a batch waits when all gates come at once, shorter than a gate's patience.
@@ -40,6 +42,7 @@ pub struct Bounds {
     heads: Arc<Semaphore>,
     documents: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
+    carries: Arc<Semaphore>,
     attempts: Mutex<HashMap<GateId, Attempts>>,
 }
 
@@ -61,6 +64,7 @@ impl Bounds {
             heads: semaphore(HEADS_MAX),
             documents: semaphore(DOCUMENTS_MAX),
             strangers: semaphore(STRANGERS_MAX),
+            carries: semaphore(CARRIES_MAX),
             attempts: Mutex::default(),
         }
     }
@@ -103,6 +107,14 @@ impl Bounds {
     /// Busy.
     pub async fn stranger(&self) -> Result<OwnedSemaphorePermit, Refused> {
         self.wait(&self.strangers).await
+    }
+
+    /// A file for a stick that is about to be made.
+    ///
+    /// # Errors
+    /// Busy.
+    pub async fn carry(&self) -> Result<OwnedSemaphorePermit, Refused> {
+        self.wait(&self.carries).await
     }
 
     /// An attempt to prove the claim of a gate that has one.

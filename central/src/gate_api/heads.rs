@@ -16,7 +16,7 @@ use shared::{
 
 use super::{
     Refused, answer,
-    authentication::{Gate, Signed},
+    authentication::{EnrolledGate, Gate, Signed},
 };
 use crate::{
     app::{App, SharedApp},
@@ -111,15 +111,22 @@ async fn wait_for_news(
     }
 }
 
+/// Makes and signs heads for a gate that does not ask itself.
+pub(crate) async fn make_now(app: &App, gate: &EnrolledGate) -> Result<Vec<u8>, Refused> {
+    make(app, gate, When::Now).await?.ok_or_else(not_made)
+}
+
 fn finished(heads: Option<Vec<u8>>) -> Result<Response, Refused> {
-    heads.map(answer).ok_or_else(|| {
-        Refused::busy("Heads were to be made in any case and were not: try again later.")
-    })
+    heads.map(answer).ok_or_else(not_made)
+}
+
+fn not_made() -> Refused {
+    Refused::busy("Heads were to be made in any case and were not: try again later.")
 }
 
 /// Makes and signs heads under the gate's locked row, so that a later number never names older
 /// documents; `None` when the gate knows it all.
-async fn make(app: &App, gate: &Gate, when: When) -> Result<Option<Vec<u8>>, Refused> {
+async fn make(app: &App, gate: &EnrolledGate, when: When) -> Result<Option<Vec<u8>>, Refused> {
     let _permit = app.gates.bounds.heads().await?;
     let transaction = app.db.begin_across_schools().await?;
     let Some(last) = gate_heads::lock(&transaction, gate.gate_id, gate.key.kid()).await? else {
@@ -154,7 +161,7 @@ async fn make(app: &App, gate: &Gate, when: When) -> Result<Option<Vec<u8>>, Ref
 }
 
 /// Heads that lack number and dates: what they have to say.
-fn unnumbered(gate: &Gate, newest: NewestDocuments) -> Result<Heads, Refused> {
+fn unnumbered(gate: &EnrolledGate, newest: NewestDocuments) -> Result<Heads, Refused> {
     let missing = |what: &str| {
         Refused::new(
             RefusalCode::NotFound,

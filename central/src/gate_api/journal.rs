@@ -11,7 +11,7 @@ use shared::{
 
 use super::{
     Refused, answer,
-    authentication::{Gate, Signed},
+    authentication::{EnrolledGate, Signed},
 };
 use crate::{
     app::{App, SharedApp},
@@ -34,7 +34,7 @@ pub async fn post(
     } = request;
     let _turn = app.gates.bounds.ingest().await?;
     match ingest::take_in(&app, &gate, &message, &body).await? {
-        Outcome::Held(state) => Ok(answer(acknowledge(&app, &gate, state).await?)),
+        Outcome::Held { state, .. } => Ok(answer(acknowledge(&app, &gate, state).await?)),
         Outcome::Gap(held) => Err(Refused {
             expected: Some(held),
             ..Refused::new(
@@ -65,7 +65,12 @@ pub async fn post(
     }
 }
 
-async fn acknowledge(app: &App, gate: &Gate, state: ChainState) -> anyhow::Result<Vec<u8>> {
+/// Signs that everything up to `state` is held; it was committed.
+pub(crate) async fn acknowledge(
+    app: &App,
+    gate: &EnrolledGate,
+    state: ChainState,
+) -> anyhow::Result<Vec<u8>> {
     let acknowledgement = Acknowledgement {
         gate: gate.gate_id.into(),
         position: state.position,

@@ -8,7 +8,7 @@ use shared::{
     keys::KeyRing,
 };
 
-use crate::{db::gate_journals, gate_api::authentication::Gate};
+use crate::{db::gate_journals, gate_api::authentication::EnrolledGate};
 
 /// A batch whose head, and anchor if it has one, the gate's key has signed.
 pub(super) struct Checked<'a> {
@@ -21,7 +21,7 @@ pub(super) struct Checked<'a> {
 }
 
 /// Checks a batch; the error says what does not hold.
-pub(super) fn check<'a>(gate: &Gate, batch: &'a JournalBatch) -> Result<Checked<'a>, String> {
+pub(super) fn check<'a>(gate: &EnrolledGate, batch: &'a JournalBatch) -> Result<Checked<'a>, String> {
     let ring = ring(gate);
     let head = document::open::<JournalHead>(&batch.head, &ring)
         .map_err(|problem| format!("the journal's head: {problem}"))?
@@ -71,6 +71,6 @@ fn last(batch: &JournalBatch) -> Result<JournalPosition, String> {
 
 /// The gate's key, as what checks its signed heads.
 #[must_use]
-pub fn ring(gate: &Gate) -> KeyRing {
+pub fn ring(gate: &EnrolledGate) -> KeyRing {
     KeyRing::new(&[gate.key.public_key()]).expect("the key was decompressed before")
 }

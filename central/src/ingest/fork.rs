@@ -9,7 +9,7 @@ use crate::{
         Transaction, gate_journals,
         journal_forks::{self, Fork},
     },
-    gate_api::authentication::Gate,
+    gate_api::authentication::EnrolledGate,
 };
 
 /// What contradicts what is held.
@@ -30,7 +30,7 @@ pub struct Offer<'a> {
 /// When the database fails.
 pub async fn keep(
     app: &App,
-    gate: &Gate,
+    gate: &EnrolledGate,
     transaction: Transaction,
     offer: &Offer<'_>,
 ) -> anyhow::Result<String> {
