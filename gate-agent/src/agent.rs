@@ -157,7 +157,10 @@ impl Agent {
         tasks.watch("carry", carry::serve(carry_listener, carrying));
         match configuration.sync.served_by {
             ServedBy::Network => sync.spawn(&mut tasks),
-            ServedBy::Stick => tracing::info!("served by a stick: central is not asked"),
+            ServedBy::Stick => {
+                sync.leave_to_sticks().await;
+                tracing::info!("a stick serves this gate: central is not asked");
+            }
         }
         let watchdog = Watchdog::new(clock.machine(), questions, pulses);
         tasks.watch("watchdog", watchdog.run());

@@ -39,6 +39,7 @@ pub const fn link(link: Link) -> &'static str {
         Link::Up => "up",
         Link::Down => "down",
         Link::NotEnrolled => "not_enrolled",
+        Link::Stick => "stick",
     }
 }
 

@@ -256,6 +256,11 @@ impl Sync {
         tasks.watch("sync: heartbeat", heartbeat::run(self));
     }
 
+    /// Starts none of them: a stick serves the gate, and no link is missed.
+    pub async fn leave_to_sticks(&self) {
+        self.to_loop.tell_link(Link::Stick).await;
+    }
+
     fn backoff(&self) -> Backoff {
         Backoff::new(self.limits.retry_first_ms, self.limits.retry_most_ms)
     }

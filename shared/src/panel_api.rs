@@ -329,6 +329,9 @@ pub enum Link {
     /// The gate is not enrolled.
     #[n(2)]
     NotEnrolled,
+    /// There is none, and is to be none: a stick serves the gate.
+    #[n(3)]
+    Stick,
 }
 
 /// One door.

@@ -108,6 +108,30 @@ impl Admin {
         Ok(self.expect(Method::POST, path, Some(body)).await?.json)
     }
 
+    /// `POST` of something that is no JSON; gives the answer, whatever its status.
+    ///
+    /// # Errors
+    /// When central does not answer.
+    pub async fn post_bytes(&self, path: &str, body: Vec<u8>) -> anyhow::Result<Answer> {
+        let sent = self
+            .client
+            .post(format!("{}{path}", self.url))
+            .bearer_auth(&self.token)
+            .body(body)
+            .send();
+        let answer = sent.await.with_context(|| format!("POST {path}"))?;
+        let status = answer.status();
+        let bytes = answer
+            .bytes()
+            .await
+            .with_context(|| format!("POST {path}"))?;
+        Ok(Answer {
+            status,
+            json: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+            bytes: bytes.to_vec(),
+        })
+    }
+
     /// `PUT`, which succeeds.
     ///
     /// # Errors

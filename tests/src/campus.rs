@@ -99,6 +99,16 @@ impl Campus {
     /// # Errors
     /// When any of it fails.
     pub async fn real_gate(&self) -> anyhow::Result<(Gate, Panel)> {
+        let mut gate = self.enrolled_gate().await?;
+        let panel = gate.start().await?;
+        Ok((gate, panel))
+    }
+
+    /// Sets a box up and enrols it.
+    ///
+    /// # Errors
+    /// When any of it fails.
+    pub async fn enrolled_gate(&self) -> anyhow::Result<Gate> {
         let wiring = Wiring {
             readers: vec![ReaderWiring {
                 access_point: self.entry,
@@ -110,9 +120,8 @@ impl Campus {
                 opens_after_ms: 5,
             }],
         };
-        let mut gate = Gate::set_up("gate", &self.scratch.directory("gate")?, &wiring)?;
+        let gate = Gate::set_up("gate", &self.scratch.directory("gate")?, &wiring)?;
         gate.enrol(&self.school.claim(&self.row).await?).await?;
-        let panel = gate.start().await?;
-        Ok((gate, panel))
+        Ok(gate)
     }
 }

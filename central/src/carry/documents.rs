@@ -77,9 +77,8 @@ async fn acknowledgement(app: &App, gate: &EnrolledGate) -> anyhow::Result<Optio
     let transaction = app.db.begin_in_school(gate.school_id).await?;
     let mark = gate_journals::lock(&transaction, gate.gate_id, gate.key.kid()).await?;
     transaction.commit().await?;
-    let is_held = |mark: &gate_journals::Mark| {
-        mark.quarantine.is_none() && mark.state.position.seq > 0
-    };
+    let is_held =
+        |mark: &gate_journals::Mark| mark.quarantine.is_none() && mark.state.position.seq > 0;
     match mark.filter(is_held) {
         Some(mark) => acknowledge(app, gate, mark.state).await.map(Some),
         None => Ok(None),
@@ -110,19 +109,36 @@ impl File<'_> {
         self.root_sets().await?;
         let own = Subject::Gate(self.gate.gate_id);
         let central = Subject::Central;
-        self.document(DocumentName::TrustList, TrustList::EXTERNAL_DATA, central, heads.trust_list)
-            .await?;
+        self.document(
+            DocumentName::TrustList,
+            TrustList::EXTERNAL_DATA,
+            central,
+            heads.trust_list,
+        )
+        .await?;
         let configuration = heads.configuration;
-        self.document(DocumentName::Configuration, Configuration::EXTERNAL_DATA, own, configuration)
-            .await?;
+        self.document(
+            DocumentName::Configuration,
+            Configuration::EXTERNAL_DATA,
+            own,
+            configuration,
+        )
+        .await?;
         self.orders().await?;
         // All status lists before any issued list: what denies comes first when the stick is short.
-        for IssuerHeads { kid, status_list, .. } in &heads.issuers {
+        for IssuerHeads {
+            kid, status_list, ..
+        } in &heads.issuers
+        {
             let name = DocumentName::StatusList(*kid);
             let of = Subject::Issuer(*kid);
-            self.document(name, StatusList::EXTERNAL_DATA, of, *status_list).await?;
+            self.document(name, StatusList::EXTERNAL_DATA, of, *status_list)
+                .await?;
         }
-        for IssuerHeads { kid, issued_list, .. } in &heads.issuers {
+        for IssuerHeads {
+            kid, issued_list, ..
+        } in &heads.issuers
+        {
             self.issued(*kid, *issued_list).await?;
         }
         if let Some(roster) = heads.roster {
@@ -170,7 +186,12 @@ impl File<'_> {
         let mut after = None;
         loop {
             let sets = self
-                .stored_after(RootSet::EXTERNAL_DATA, Subject::Central, after, ROOT_SETS_AT_ONCE)
+                .stored_after(
+                    RootSet::EXTERNAL_DATA,
+                    Subject::Central,
+                    after,
+                    ROOT_SETS_AT_ONCE,
+                )
                 .await?;
             let Some(last) = sets.last() else {
                 return Ok(());

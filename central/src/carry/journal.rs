@@ -228,8 +228,8 @@ fn other(gate: &EnrolledGate, why: &Unreadable) -> Problem {
             "This is the file for the gate, not the one from it. {}",
             what_is_wanted()
         )),
-        Unreadable::OtherFormat | Unreadable::Malformed(_) => OTHER_FILE.because(format!(
-            "Of the file: {why}. {}", what_is_wanted()
-        )),
+        Unreadable::OtherFormat | Unreadable::Malformed(_) => {
+            OTHER_FILE.because(format!("Of the file: {why}. {}", what_is_wanted()))
+        }
     }
 }

@@ -21,7 +21,10 @@ pub(super) struct Checked<'a> {
 }
 
 /// Checks a batch; the error says what does not hold.
-pub(super) fn check<'a>(gate: &EnrolledGate, batch: &'a JournalBatch) -> Result<Checked<'a>, String> {
+pub(super) fn check<'a>(
+    gate: &EnrolledGate,
+    batch: &'a JournalBatch,
+) -> Result<Checked<'a>, String> {
     let ring = ring(gate);
     let head = document::open::<JournalHead>(&batch.head, &ring)
         .map_err(|problem| format!("the journal's head: {problem}"))?

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use minicbor::bytes::ByteVec;
-use shared::heads::Acknowledgement;
 use shared::document::SignedKind as _;
+use shared::heads::Acknowledgement;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixStream,

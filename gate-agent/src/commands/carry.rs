@@ -49,7 +49,7 @@ pub struct Arguments {
     #[arg(value_name = "DIR")]
     stick: PathBuf,
     /// Take documents in, and nothing else.
-    #[arg(long = "in", conflicts_with = "out")]
+    #[arg(long = "in", conflicts_with = "only_out")]
     only_in: bool,
     /// Give the journal out, and nothing else.
     #[arg(long = "out")]

@@ -94,7 +94,10 @@ impl Sync {
                 ..batch.first
             };
             let bytes = cbor::encode(&batch).into();
-            match line.converse(&ToCommand::Batch { to: after, bytes }).await? {
+            match line
+                .converse(&ToCommand::Batch { to: after, bytes })
+                .await?
+            {
                 StickAnswer::Written => {}
                 StickAnswer::Broken(why) | StickAnswer::Lacks(why) => {
                     return Err(CallFailed::StickGone(why).into());

@@ -143,7 +143,10 @@ mod tests {
         let whole = file(&gate, &[gate.batch(1, 4), gate.batch(5, 9)]);
         let first = file(&gate, &[gate.batch(1, 4)]).len();
         let answer = send(&central, &site, whole[..first + 40].to_vec()).await;
-        assert_eq!((answer.status, &answer.json["new_records"]), (200, &json!(4)));
+        assert_eq!(
+            (answer.status, &answer.json["new_records"]),
+            (200, &json!(4))
+        );
         let said = answer.json["cut_off"].as_str().unwrap();
         assert!(said.contains("cut off"), "{said}");
         assert_eq!(held(&central).await, 4);

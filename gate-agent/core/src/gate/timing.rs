@@ -57,7 +57,7 @@ impl Gate {
             let event = match link {
                 Link::Up => Some(SyncEvent::LinkUp),
                 Link::Down => Some(SyncEvent::LinkDown),
-                Link::NotEnrolled => None,
+                Link::NotEnrolled | Link::Stick => None,
             };
             self.tell(now, event.map(Event::Sync).into_iter().collect());
         }

@@ -273,7 +273,8 @@ impl Index {
             let (place, bytes) = match reading.next()? {
                 Next::Item(place, bytes) => (place, bytes),
                 Next::End => {
-                    let cut = "the file is cut off: copy it to the stick again, and unmount the stick";
+                    let cut =
+                        "the file is cut off: copy it to the stick again, and unmount the stick";
                     return Ok(problem.or_else(|| Some(cut.into())));
                 }
                 Next::Damaged(why) => return Ok(Some(format!("the file is damaged: {why}"))),

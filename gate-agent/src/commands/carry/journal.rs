@@ -74,7 +74,9 @@ impl JournalFile {
         }
         let writing = self.writing.as_mut().expect("it was begun");
         let item = Item::Batch(batch.to_vec().into());
-        writing.put(&item).with_context(|| not_written(&self.path))?;
+        writing
+            .put(&item)
+            .with_context(|| not_written(&self.path))?;
         writing.span.to = to;
         Ok(())
     }
@@ -107,7 +109,9 @@ impl JournalFile {
                 to: batch.first,
             },
         };
-        let made_at = GateClock::new(crate::clock::ClockConfig::default()).now().utc;
+        let made_at = GateClock::new(crate::clock::ClockConfig::default())
+            .now()
+            .utc;
         let header = FileHeader::new(Direction::ToCentral, self.gate, made_at);
         writing.put(&Item::Header(header)).with_context(context)?;
         Ok(writing)
