@@ -210,7 +210,7 @@ impl Splitter {
     /// # Errors
     /// [`Malformed`] when what comes next is no byte string of an item's size: nothing behind it
     /// can be read.
-    pub fn next(&mut self) -> Result<Option<(Place, &[u8])>, Malformed> {
+    pub fn next_item(&mut self) -> Result<Option<(Place, &[u8])>, Malformed> {
         let rest = &self.received[self.consumed..];
         let Some((head, length)) = byte_string_head(rest)? else {
             return Ok(None);
@@ -307,7 +307,7 @@ mod tests {
             let mut found = Vec::new();
             for bytes in file.chunks(at_once) {
                 splitter.push(bytes);
-                while let Some((place, bytes)) = splitter.next().unwrap() {
+                while let Some((place, bytes)) = splitter.next_item().unwrap() {
                     let start = usize::try_from(place.offset).unwrap();
                     assert_eq!(bytes, &file[start..start + place.length]);
                     found.push(Item::read(bytes).unwrap().unwrap());
@@ -325,7 +325,7 @@ mod tests {
             let mut splitter = Splitter::default();
             splitter.push(&file[..length]);
             let mut is_whole = false;
-            while let Some((_, bytes)) = splitter.next().unwrap() {
+            while let Some((_, bytes)) = splitter.next_item().unwrap() {
                 is_whole = matches!(Item::read(bytes), Ok(Some(Item::End(_))));
             }
             assert!(!is_whole, "cut at {length}");
@@ -338,7 +338,7 @@ mod tests {
         let refused = |bytes: &[u8]| {
             let mut splitter = Splitter::default();
             splitter.push(bytes);
-            splitter.next().map(|_| ()).unwrap_err()
+            splitter.next_item().map(|_| ()).unwrap_err()
         };
         assert_eq!(refused(b"\x89PNG"), Malformed::Structure);
         assert_eq!(refused(&[0x5b, 0, 0, 0, 1]), Malformed::Structure);

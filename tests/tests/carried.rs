@@ -150,7 +150,7 @@ fn items(file: &[u8]) -> Vec<Item> {
     let mut splitter = Splitter::default();
     splitter.push(file);
     let mut items = Vec::new();
-    while let Some((_, bytes)) = splitter.next().unwrap() {
+    while let Some((_, bytes)) = splitter.next_item().unwrap() {
         items.push(Item::read(bytes).unwrap().unwrap());
     }
     items

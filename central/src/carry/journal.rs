@@ -116,7 +116,7 @@ async fn take(
         }
         splitter.push(&part);
         loop {
-            let item = match splitter.next() {
+            let item = match splitter.next_item() {
                 Ok(Some((_, bytes))) => Item::read(bytes),
                 Ok(None) => break,
                 Err(why) if header_came => Err(why),

@@ -82,7 +82,7 @@ mod tests {
         let mut splitter = Splitter::default();
         splitter.push(&answer.bytes);
         let mut items = Vec::new();
-        while let Some((_, bytes)) = splitter.next().unwrap() {
+        while let Some((_, bytes)) = splitter.next_item().unwrap() {
             items.push(Item::read(bytes).unwrap().unwrap());
         }
         assert_eq!(splitter.left(), 0);

@@ -326,7 +326,7 @@ impl Reading<'_> {
     pub(super) fn next(&mut self) -> io::Result<Next> {
         let mut bytes = Vec::new();
         loop {
-            match self.splitter.next() {
+            match self.splitter.next_item() {
                 Ok(Some((place, item))) => return Ok(Next::Item(place, item.to_vec())),
                 Ok(None) => {}
                 Err(why) => return Ok(Next::Damaged(why)),
