@@ -6,7 +6,7 @@ mod wall;
 
 pub use wall::{ClockConfig, GateClock};
 
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 use shared::time::{Now, Uptime, UtcSeconds};
 
 /// The machine's two clocks. Handed to whoever needs the time, so that tests and simulations can
@@ -39,10 +39,14 @@ impl Clock {
     /// Microseconds since boot, time asleep included: for measuring, where a millisecond is much.
     #[must_use]
     pub fn uptime_us(&self) -> u64 {
-        let now = clock_gettime(ClockId::Boottime);
-        let seconds = u64::try_from(now.tv_sec).expect("time since boot is never negative");
-        let nanoseconds = u64::try_from(now.tv_nsec).expect("nanoseconds are never negative");
-        seconds * 1_000_000 + nanoseconds / 1_000
+        microseconds(clock_gettime(ClockId::Boottime))
+    }
+
+    /// Microseconds of the clock that stands while the machine sleeps, by which drivers date what
+    /// devices give. Compared with nothing but their dates.
+    #[must_use]
+    pub fn monotonic_us(&self) -> u64 {
+        microseconds(clock_gettime(ClockId::Monotonic))
     }
 
     /// What the wall clock says, which may be wrong by any amount. Before 1970 it is 1970.
@@ -51,6 +55,12 @@ impl Clock {
         let seconds = clock_gettime(ClockId::Realtime).tv_sec;
         UtcSeconds(u64::try_from(seconds).unwrap_or(0))
     }
+}
+
+fn microseconds(time: Timespec) -> u64 {
+    let seconds = u64::try_from(time.tv_sec).expect("time since boot is never negative");
+    let nanoseconds = u64::try_from(time.tv_nsec).expect("nanoseconds are never negative");
+    seconds * 1_000_000 + nanoseconds / 1_000
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod actions;
 mod configuration;
+mod frames;
 mod panels;
 mod signed;
 
@@ -12,14 +13,11 @@ use std::{
     time::Duration,
 };
 
-use gate_core::{
-    action::CommitToken,
-    gate::Gate,
-    input::{DoorInput, PresentationEnd, TextsRead},
-};
+use gate_core::{action::CommitToken, gate::Gate, input::DoorInput};
 use shared::{
     heads::Newest,
     ids::{AccessPointId, DocumentNumber, DoorId},
+    panel_api::ReaderHint,
     time::{Now, Uptime},
 };
 use tokio::sync::{Notify, mpsc, watch};
@@ -28,7 +26,7 @@ use crate::{
     clock::GateClock,
     door_io::{DoorReport, SensorChange, TimedCommand},
     panel::{PanelEvent, Panels, PinChecked, SignIns},
-    reader::{FrameRead, ReadProblem, ReaderState},
+    reader::{FrameRead, ReaderState},
     state_in_words::one_line,
     store::{
         Committed,
@@ -149,6 +147,8 @@ pub struct EventLoop {
     journal_room: JournalRoom,
     /// Access points whose decoder failed with its last frame.
     failing_decoders: BTreeSet<AccessPointId>,
+    /// What would help whoever stands at an access point; none where nothing would.
+    hints: BTreeMap<AccessPointId, ReaderHint>,
     /// Inputs of readers and panels since sync had its turn.
     ahead_of_sync: u32,
 }
@@ -202,6 +202,7 @@ impl EventLoop {
             silent_doors: BTreeMap::new(),
             journal_room: JournalRoom::Enough,
             failing_decoders: BTreeSet::new(),
+            hints: BTreeMap::new(),
             ahead_of_sync: 0,
         }
     }
@@ -305,10 +306,7 @@ impl EventLoop {
             Input::Stored(answer) => self.handle_stored(now, answer),
             Input::Door(report) => self.handle_door(now, report),
             Input::Frame(frame) => self.handle_frame(now, frame),
-            Input::Reader(state) => {
-                let part = format!("reader at access point {}", state.access_point);
-                self.gate.handle_fault(now, &part, state.problem);
-            }
+            Input::Reader(state) => self.handle_reader(now, state),
             Input::Panel(event) => self.handle_panel(now, event),
             Input::PinChecked(checked) => self.handle_pin(now, checked),
             Input::Sync(input) => self.handle_sync(now, input),
@@ -378,40 +376,6 @@ impl EventLoop {
             }
             // Whoever asked has its answer in the turn of the loop.
             DoorReport::DoesTheLoopTurn(answer) => drop(answer.send(())),
-        }
-    }
-
-    fn handle_frame(&mut self, now: Now, frame: FrameRead) {
-        let fault = match &frame.problem {
-            Some(problem @ ReadProblem::DecoderFailed { .. }) => Some(problem.to_string()),
-            Some(
-                ReadProblem::File(_)
-                | ReadProblem::NotAPicture { .. }
-                | ReadProblem::TimedOut { .. },
-            )
-            | None => None,
-        };
-        let has_changed = match &fault {
-            Some(_) => self.failing_decoders.insert(frame.access_point),
-            None => self.failing_decoders.remove(&frame.access_point),
-        };
-        if has_changed {
-            let part = format!("decoder at access point {}", frame.access_point);
-            self.gate.handle_fault(now, &part, fault);
-        }
-        let is_over = frame.end == PresentationEnd::SourceHasNoMoreFrames;
-        let problem = match &frame.problem {
-            Some(problem) => Some(problem.to_string()),
-            None if frame.texts.is_empty() && is_over => Some("no code in the picture".into()),
-            None => None,
-        };
-        match problem {
-            Some(problem) => {
-                let (access_point, source) = (frame.access_point, frame.source);
-                self.gate
-                    .handle_unreadable(now, access_point, problem, source);
-            }
-            None => self.gate.handle_texts(now, TextsRead::from(frame)),
         }
     }
 

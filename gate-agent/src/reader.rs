@@ -36,6 +36,10 @@ use crate::decoder::{DecodeError, DecoderSettings, Hint, PictureFileError};
 /// ([`mpsc::Sender::try_send`]) and take a newer one.
 pub const FRAMES_WAITING_MAX: usize = 8;
 
+/// Frames and texts that are older than this, in ms, are of the past: the program was stopped, or
+/// slept with the machine, and whoever showed them may be gone.
+pub(crate) const AGE_MAX_MS: u64 = 1_000;
+
 /// A frame after the decoder has looked at it. [`TextsRead`] is what the core wants of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrameRead {

@@ -314,6 +314,30 @@ pub struct PanelAccessPoint {
     /// Its door.
     #[n(2)]
     pub door: DoorId,
+    /// What would help whoever stands there with a code that is not read; absent when nothing would.
+    #[n(3)]
+    pub hint: Option<ReaderHint>,
+}
+
+/// What a camera sees of a code that it cannot read, or should not have to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum ReaderHint {
+    /// More than one code is in sight: show one.
+    #[n(0)]
+    SeveralCodes,
+    /// The code does not fit into the picture: hold it farther away.
+    #[n(1)]
+    TooNear,
+    /// The code is too small in the picture: hold it nearer.
+    #[n(2)]
+    TooFar,
+    /// Ink and paper can hardly be told apart: turn the screen brighter, or out of the glare.
+    #[n(3)]
+    TooDim,
+    /// The code is out of focus or moves: hold it still.
+    #[n(4)]
+    Blurred,
 }
 
 /// Link to central.

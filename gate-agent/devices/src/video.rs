@@ -1,33 +1,25 @@
 //! Cameras by Video4Linux: what one offers, setting it, and its newest picture. Which of the offers
 //! is taken is the caller's business.
 
+mod stream;
 pub(crate) mod wire;
+
+pub use stream::{Looked, Stream, TakenAt};
 
 use std::{
     fmt,
     fs::{File, OpenOptions},
     io,
-    os::{
-        fd::{AsFd, BorrowedFd},
-        unix::fs::OpenOptionsExt as _,
-    },
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
-    time::Duration,
 };
 
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    fs::OFlags,
-    io::Errno,
-};
+use rustix::{fs::OFlags, io::Errno};
 
-use crate::{
-    input::text_of,
-    kernel::{Mapping, set_int, update},
-};
+use crate::{input::text_of, kernel::update};
 use wire::{
-    Buffer, BuffersWanted, CAPTURE, Capability, Control, ControlQuery, DISCRETE, Format,
-    FormatOffer, Fraction, IntervalOffer, MEMORY_MMAP, SizeOffer, StreamParameters,
+    CAPTURE, Capability, Control, ControlQuery, DISCRETE, Format, FormatOffer, Fraction,
+    IntervalOffer, SizeOffer, StreamParameters,
 };
 
 /// Most formats, sizes of one, and rates of one that are listened to: what cameras have, several
@@ -312,148 +304,6 @@ impl Camera {
     pub fn set_control(&self, id: u32, value: i32) -> io::Result<()> {
         let mut control = Control { id, value };
         update::<{ wire::S_CTRL }, _>(&self.file, &mut control)
-    }
-
-    /// Starts the stream with so many buffers, or as many as the device wants.
-    ///
-    /// # Errors
-    /// `EBUSY` when another program takes its pictures; the system's.
-    pub fn start(self, buffers: u32) -> io::Result<Stream> {
-        let mut wanted = BuffersWanted {
-            count: buffers,
-            kind: CAPTURE,
-            memory: MEMORY_MMAP,
-            ..BuffersWanted::default()
-        };
-        update::<{ wire::REQBUFS }, _>(&self.file, &mut wanted)?;
-        if wanted.count == 0 {
-            return Err(io::Error::other("the device gives no buffers"));
-        }
-        let mut stream = Stream {
-            mappings: Vec::new(),
-            camera: self,
-        };
-        for index in 0..wanted.count.min(OFFERS_MAX) {
-            let mut buffer = Buffer::number(index);
-            update::<{ wire::QUERYBUF }, _>(&stream.camera.file, &mut buffer)?;
-            // The kernel's offset is 32 bits; the union's other half is not its.
-            let offset = buffer.offset & u64::from(u32::MAX);
-            let length = buffer.length as usize;
-            let mapping = Mapping::new(stream.camera.file.as_fd(), length, offset)?;
-            stream.mappings.push(mapping);
-            stream.give_back(index)?;
-        }
-        set_int::<{ wire::STREAMON }>(&stream.camera.file, CAPTURE.cast_signed())?;
-        Ok(stream)
-    }
-}
-
-/// A camera that takes pictures. Stops when dropped.
-#[derive(Debug)]
-pub struct Stream {
-    /// Unmapped before the device is closed.
-    mappings: Vec<Mapping>,
-    camera: Camera,
-}
-
-/// What came of a look for pictures.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Looked<R> {
-    /// What became of the newest picture; `None` when there is none yet.
-    pub newest: Option<R>,
-    /// Older pictures that nobody looked at.
-    pub passed_over: u64,
-    /// Pictures that the device itself calls damaged.
-    pub damaged: u64,
-}
-
-impl Stream {
-    /// Waits until there is a picture, or the time is up.
-    ///
-    /// # Errors
-    /// `ENODEV` when the device is gone, `EIO` when it has stopped; the system's.
-    pub fn wait(&self, longest: Duration) -> io::Result<()> {
-        let mut devices = [PollFd::new(&self.camera.file, PollFlags::IN)];
-        let longest = Timespec::try_from(longest).map_err(io::Error::other)?;
-        match poll(&mut devices, Some(&longest)) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let came = devices[0].revents();
-        if came.contains(PollFlags::HUP) {
-            Err(Errno::NODEV.into())
-        } else if came.contains(PollFlags::ERR) && !came.contains(PollFlags::IN) {
-            Err(Errno::IO.into())
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Hands the newest picture to `look`, with its bytes as the device wrote them, and gives
-    /// every buffer back.
-    ///
-    /// # Errors
-    /// `ENODEV` when the device is gone; the system's.
-    pub fn look<R>(&self, look: impl FnOnce(&[u8]) -> R) -> io::Result<Looked<R>> {
-        let mut looked = Looked {
-            newest: None,
-            passed_over: 0,
-            damaged: 0,
-        };
-        let mut newest: Option<Buffer> = None;
-        // No more than there are: a device that is faster than this loop must not keep it.
-        for _ in 0..self.mappings.len() {
-            let Some(buffer) = self.take()? else { break };
-            if buffer.flags & wire::BUF_FLAG_ERROR != 0 {
-                looked.damaged += 1;
-                self.give_back(buffer.index)?;
-                continue;
-            }
-            if let Some(older) = newest.replace(buffer) {
-                looked.passed_over += 1;
-                self.give_back(older.index)?;
-            }
-        }
-        let Some(buffer) = newest else {
-            return Ok(looked);
-        };
-        let mapping = self.mapping(buffer.index)?;
-        let used = (buffer.bytes_used as usize).min(mapping.bytes().len());
-        looked.newest = Some(look(&mapping.bytes()[..used]));
-        self.give_back(buffer.index)?;
-        Ok(looked)
-    }
-
-    fn mapping(&self, index: u32) -> io::Result<&Mapping> {
-        self.mappings
-            .get(index as usize)
-            .ok_or_else(|| io::Error::other("the device filled a buffer that it does not have"))
-    }
-
-    fn take(&self) -> io::Result<Option<Buffer>> {
-        let mut buffer = Buffer::number(0);
-        match update::<{ wire::DQBUF }, _>(&self.camera.file, &mut buffer) {
-            Ok(()) => Ok(Some(buffer)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn give_back(&self, index: u32) -> io::Result<()> {
-        update::<{ wire::QBUF }, _>(&self.camera.file, &mut Buffer::number(index))
-    }
-}
-
-impl AsFd for Stream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.camera.file.as_fd()
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        // A device that is gone has stopped by itself.
-        let _ = set_int::<{ wire::STREAMOFF }>(&self.camera.file, CAPTURE.cast_signed());
     }
 }
 

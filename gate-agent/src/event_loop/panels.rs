@@ -166,7 +166,10 @@ impl EventLoop {
         self.with_records(self.gate.state(now))
     }
 
-    pub(super) fn with_records(&self, state: PanelState) -> PanelState {
+    pub(super) fn with_records(&self, mut state: PanelState) -> PanelState {
+        for point in &mut state.access_points {
+            point.hint = self.hints.get(&point.access_point).copied();
+        }
         PanelState {
             unacknowledged_records: self.outputs.store.tail().borrow().unacknowledged(),
             ..state

@@ -12,11 +12,12 @@ use shared::{
     ids::ScanId,
     journal::{DoorEvent, Event, GuardAction, PassageOutcome},
     order::OrderAction,
-    panel_api::{Link, LockState, PanelAnswer, PanelAsk, PanelMessage, PanelState},
+    panel_api::{Link, LockState, PanelAnswer, PanelAsk, PanelMessage, PanelState, ReaderHint},
 };
 
 use super::*;
 use crate::{
+    decoder::Hint,
     reader::ReaderState,
     store::journal::JournalLimits,
     sync::{SignedInput, SyncAsk},
@@ -421,6 +422,69 @@ async fn a_reader_that_fails_is_shown_and_the_gate_goes_on() {
     assert_eq!(rig.decided().await.decision, Decision::Grant);
     tell(&rig, None).await;
     assert!(!rig.state().await.faults.contains(&at_exit));
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn panels_are_told_what_would_help_the_holder_and_when_it_would_no_more() {
+    let mut rig = Rig::start().await;
+    rig.pull_everything().await;
+    let hint_of = |state: &PanelState, access_point| {
+        let mut points = state.access_points.iter();
+        points
+            .find(|point| point.access_point == access_point)
+            .unwrap()
+            .hint
+    };
+    let hints = [
+        (Hint::SeveralCodes, ReaderHint::SeveralCodes),
+        (Hint::TooNear, ReaderHint::TooNear),
+        (Hint::TooFar, ReaderHint::TooFar),
+        (Hint::TooDim, ReaderHint::TooDim),
+        (Hint::Blurred, ReaderHint::Blurred),
+    ];
+    for (seen, shown) in hints {
+        rig.hint(ENTRY, &[seen]).await;
+        // Not asked for: whoever listens hears it by itself.
+        let told = rig.heard(|message| match message {
+            PanelMessage::State(state) => hint_of(state, ENTRY),
+            _ => None,
+        });
+        assert_eq!(told.await, shown);
+        assert_eq!(hint_of(&rig.state().await, EXIT), None);
+    }
+    rig.hint(ENTRY, &[]).await;
+    let is_told = rig.heard(|message| match message {
+        PanelMessage::State(state) => hint_of(state, ENTRY).is_none().then_some(()),
+        _ => None,
+    });
+    is_told.await;
+    // A reader that fails sees nothing.
+    rig.hint(EXIT, &[Hint::TooDim]).await;
+    assert_eq!(hint_of(&rig.state().await, EXIT), Some(ReaderHint::TooDim));
+    let failed = ReaderState {
+        access_point: EXIT,
+        problem: Some("unplugged".to_owned()),
+    };
+    rig.readers.send(failed).await.unwrap();
+    rig.ask_core(SyncAsk::Heads).await;
+    assert_eq!(hint_of(&rig.state().await, EXIT), None);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_pass_that_was_shown_before_the_program_was_stopped_opens_nothing_after_it() {
+    let mut rig = Rig::start().await;
+    let pass = rig.authority.issue(&rig.authority.claims(&[1]));
+    let later = rig.authority.issue(&rig.authority.claims(&[1]));
+    rig.pull_everything().await;
+    let now = crate::clock::Clock::system().uptime();
+    let before = Uptime(now.0 - 5_000);
+    rig.show_taken_at(before, ENTRY, &pass.text()).await;
+    rig.show(ENTRY, &later.text()).await;
+    let decided = rig.decided().await;
+    assert_eq!(decided.scan, ScanId(1), "the first that is a scan at all");
+    assert_eq!(decided.pass, later.id);
     rig.stop().await;
 }
 

@@ -8,7 +8,7 @@ mod finding;
 use std::{io, path::Path};
 
 use anyhow::{anyhow, bail};
-use gate_devices::video::{Camera, FourCc, Interval, Layout, Sizes};
+use gate_devices::video::{Camera, FourCc, Interval, Layout, Sizes, TakenAt};
 use rustix::io::Errno;
 use tokio::sync::{mpsc, oneshot};
 
@@ -56,16 +56,20 @@ fn take_pictures(config: &CameraConfig, outlet: &Outlet) -> anyhow::Result<()> {
             .wait(LOOK_UP_EVERY)
             .map_err(|error| trouble(&path, "wait for", &error))?;
         let looked = stream
-            .look(|bytes| picture_of(&layout, bytes))
+            .look(|bytes, taken_at| picture_of(&layout, bytes).map(|picture| (picture, taken_at)))
             .map_err(|error| trouble(&path, "read from", &error))?;
         outlet.passed_over(looked.passed_over);
         outlet.damaged(looked.damaged);
         match looked.newest {
-            Some(Some(picture)) => {
+            Some(Some((picture, taken_at))) => {
                 if std::mem::take(&mut is_first) {
                     tracing::debug!("the first picture of {} is there", path.display());
                 }
-                outlet.put(picture);
+                let age_ms = match taken_at {
+                    TakenAt::MonotonicUs(dated_us) => outlet.age_ms(dated_us),
+                    TakenAt::Unknown => 0,
+                };
+                outlet.put(picture, age_ms);
             }
             Some(None) => outlet.damaged(1),
             None => {}

@@ -5,6 +5,7 @@ use std::{
     fs, io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use rustix::io::Errno;
@@ -27,6 +28,38 @@ pub(super) fn devices_in(folder: &Path, beginning: &str) -> Vec<PathBuf> {
     // `video10` behind `video9`.
     devices.sort_by_key(|path| (path.as_os_str().len(), path.clone()));
     devices
+}
+
+/// How often a device that is awaited is looked for.
+const LOOK_FOR_EVERY: Duration = Duration::from_millis(100);
+
+/// What is at a place: another one when something was plugged in there, or its permissions changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp(Option<[i64; 4]>);
+
+impl Stamp {
+    pub(super) fn of(path: &Path) -> Self {
+        let stamp = fs::metadata(path).ok().map(|found| {
+            [
+                found.dev().cast_signed(),
+                found.ino().cast_signed(),
+                found.ctime(),
+                found.ctime_nsec(),
+            ]
+        });
+        Self(stamp)
+    }
+}
+
+/// Waits until something is there that was not there before.
+pub(super) async fn changed_from(before: Stamp, path: &Path) {
+    loop {
+        let now = Stamp::of(path);
+        if now.0.is_some() && now != before {
+            return;
+        }
+        tokio::time::sleep(LOOK_FOR_EVERY).await;
+    }
 }
 
 /// The stable name of a device: the link in `by_id` that leads to it, else its own path.

@@ -1,17 +1,23 @@
 //! A reader that fails is begun anew with growing pauses, and said to fail meanwhile: a folder that
 //! is not mounted closes one access point and not the gate.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use shared::{ids::AccessPointId, time::Uptime};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{ExistingPictures, FrameRead, PicturesConfig, Reader, ReaderConfig, ReaderEnd};
+use super::{
+    ExistingPictures, FrameRead, PicturesConfig, Reader, ReaderConfig, ReaderEnd,
+    device::{Stamp, changed_from},
+};
 
 /// The first pause behind a failure, in ms; each further one is twice as long.
 const PAUSE_FIRST_MS: u64 = 500;
 /// The longest pause, in ms.
 const PAUSE_MOST_MS: u64 = 30_000;
+/// The pause behind a failure when the device is there anew, in ms: a scanner that types as a
+/// keyboard belongs to nobody until it is taken, and a device that flickers must not keep us busy.
+const PAUSE_ANEW_MS: u64 = 100;
 /// The longest pause of what somebody may be plugging in again while people wait, in ms.
 const PAUSE_MOST_PLUGGED_MS: u64 = 4_000;
 /// A reader that read for so long, in ms, is a sound one: its next failure is the first again.
@@ -43,6 +49,8 @@ impl Reader {
         let mut pause_ms = PAUSE_FIRST_MS;
         let mut fault: Option<Fault> = None;
         loop {
+            // Before it is opened: what is plugged in while it is read is another one.
+            let stamp = self.config.plugged_at().as_deref().map(Stamp::of);
             let (ready, is_ready) = oneshot::channel();
             let reading = self.clone().run_and_tell(frames.clone(), ready);
             let mut reads_since = None;
@@ -80,12 +88,25 @@ impl Reader {
             }
             self.failed(&mut fault, format!("{error:#}"), &states).await;
             say(&mut tried);
-            let pause = tokio::time::sleep(Duration::from_millis(pause_ms));
+            let pause = self.pause(pause_ms, stamp);
             tokio::select! {
                 () = self.pulse.while_waiting(self.clock, pause) => {}
                 () = frames.closed() => return ReaderEnd::ReceiverGone,
             }
             pause_ms = (2 * pause_ms).min(self.config.pause_most_ms());
+        }
+    }
+
+    /// Waits so long, or until the device is there anew.
+    async fn pause(&self, pause_ms: u64, before: Option<Stamp>) {
+        let longest = tokio::time::sleep(Duration::from_millis(pause_ms));
+        let (Some(before), Some(device)) = (before, self.config.plugged_at()) else {
+            return longest.await;
+        };
+        tokio::time::sleep(Duration::from_millis(PAUSE_ANEW_MS)).await;
+        tokio::select! {
+            () = longest => {}
+            () = changed_from(before, &device) => {}
         }
     }
 
@@ -159,6 +180,16 @@ impl ReaderConfig {
             | Self::Serial(_)
             | Self::Keyboard(_)
             | Self::Texts(_) => self.clone(),
+        }
+    }
+
+    /// Where something changes when its device is plugged in; `None` when it has none.
+    fn plugged_at(&self) -> Option<PathBuf> {
+        match self {
+            // A camera without a name is any of them.
+            Self::Camera(_) => Some(self.device().unwrap_or_else(|| "/dev".into())),
+            Self::Serial(_) | Self::Keyboard(_) => self.device(),
+            Self::Command(_) | Self::Pictures(_) | Self::Texts(_) => None,
         }
     }
 

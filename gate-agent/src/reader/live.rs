@@ -2,9 +2,10 @@
 //! into a slot for one; the loop takes it from there, has it decoded and gives on what was read.
 //! Nothing queues: a slow decoder, or a loop that is busy, costs frames and never delay.
 
+mod hints;
 mod slot;
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{cell::Cell, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use gate_core::input::PresentationEnd;
@@ -13,10 +14,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     clock::Clock,
-    decoder::{DecodeError, Decoder, Effort, Frame, Request},
+    decoder::{DecodeError, Decoder, Effort, Frame, Hint, Request},
 };
 
-use super::{FrameRead, Pulse, ReadProblem, Reader, ReaderEnd};
+use super::{AGE_MAX_MS, FrameRead, Pulse, ReadProblem, Reader, ReaderEnd};
+use hints::Hints;
 use slot::Slot;
 
 /// How long a source's thread may take to notice that it is not wanted any more.
@@ -55,24 +57,69 @@ pub(super) struct SourceFacts {
 }
 
 /// Where a source puts its pictures.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Outlet {
     slot: Arc<Slot<LiveFrame>>,
     clock: Clock,
     pulse: Arc<Pulse>,
+    awake: Cell<Awake>,
+}
+
+/// Behind a pause of the whole program pictures are passed over for so long, in ms: those that the
+/// source kept meanwhile come at once then.
+const OLD_ONES_COME_FOR_MS: u64 = 400;
+
+/// When the source's thread was last seen at work. One that was stopped, or slept with the machine,
+/// has pictures from before; a pass that was shown then must open nothing now.
+#[derive(Debug, Clone, Copy)]
+struct Awake {
+    seen_at: Uptime,
+    believed_from: Uptime,
+}
+
+impl Awake {
+    fn since(now: Uptime) -> Self {
+        Self {
+            seen_at: now,
+            believed_from: now,
+        }
+    }
+
+    fn seen(self, now: Uptime) -> Self {
+        let believed_from = if now.since_ms(self.seen_at) > AGE_MAX_MS {
+            now.plus_ms(OLD_ONES_COME_FOR_MS)
+        } else {
+            self.believed_from
+        };
+        Self {
+            seen_at: now,
+            believed_from,
+        }
+    }
 }
 
 impl Outlet {
-    /// Puts a picture that was just taken in the place of one that nobody has taken yet.
-    pub(super) fn put(&self, picture: Picture) {
+    /// Puts a picture that was taken so many ms ago in the place of one that nobody has taken yet.
+    pub(super) fn put(&self, picture: Picture, age_ms: u64) {
         self.pulse.count_taken(1);
+        let now = self.clock.uptime();
+        let awake = self.look(now);
+        if age_ms > AGE_MAX_MS || now < awake.believed_from {
+            self.pulse.count_dropped(1);
+            return;
+        }
         let frame = LiveFrame {
-            taken_at: self.clock.uptime(),
+            taken_at: Uptime(now.0.saturating_sub(age_ms)),
             picture,
         };
         if self.slot.put(frame).is_some() {
             self.pulse.count_dropped(1);
         }
+    }
+
+    /// How many ms ago a driver dated something, by the clock that drivers use.
+    pub(super) fn age_ms(&self, dated_us: u64) -> u64 {
+        self.clock.monotonic_us().saturating_sub(dated_us) / 1_000
     }
 
     /// Counts pictures that the source passed over for a newer one.
@@ -86,9 +133,16 @@ impl Outlet {
         self.pulse.count_damaged(frames);
     }
 
-    /// Whether anybody wants more.
+    /// Whether anybody wants more. To be asked every [`LOOK_UP_EVERY`], pictures or none.
     pub(super) fn is_wanted(&self) -> bool {
+        self.look(self.clock.uptime());
         self.slot.is_open()
+    }
+
+    fn look(&self, now: Uptime) -> Awake {
+        let awake = self.awake.get().seen(now);
+        self.awake.set(awake);
+        awake
     }
 }
 
@@ -109,6 +163,7 @@ pub(super) async fn read(
         slot: Arc::clone(&slot),
         clock: reader.clock,
         pulse: Arc::clone(&reader.pulse),
+        awake: Cell::new(Awake::since(reader.clock.uptime())),
     };
     // Whoever drops this future has the thread end.
     let closing = slot::CloseOnDrop(Arc::clone(&slot));
@@ -125,7 +180,8 @@ pub(super) async fn read(
         frames,
         facts,
         decoder,
-        told: Told::Nothing,
+        told: Told::Nothing(None),
+        hints: Hints::default(),
         damaged_in_a_row: 0,
     };
     tokio::select! {
@@ -158,6 +214,7 @@ struct Desk<'a> {
     facts: SourceFacts,
     decoder: Decoder,
     told: Told,
+    hints: Hints,
     damaged_in_a_row: u32,
 }
 
@@ -165,7 +222,8 @@ struct Desk<'a> {
 /// second.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Told {
-    Nothing,
+    /// No text, and what would help.
+    Nothing(Option<Hint>),
     Texts,
     Problem(ReadProblem),
 }
@@ -237,7 +295,8 @@ impl Desk<'_> {
             Ok(decoded) => {
                 read.decode_ms = decoded.took_ms();
                 read.texts = decoded.texts;
-                read.hints = decoded.hints;
+                let hint = self.hints.after(taken_at, &decoded.hints);
+                read.hints = hint.into_iter().collect();
             }
             Err(DecodeError::NotAPicture { reason }) => {
                 return self.damaged(&reason).map(|()| None);
@@ -275,7 +334,7 @@ impl Desk<'_> {
         let tells = match (&frame.problem, frame.texts.is_empty()) {
             (Some(problem), _) => Told::Problem(problem.clone()),
             (None, false) => Told::Texts,
-            (None, true) => Told::Nothing,
+            (None, true) => Told::Nothing(frame.hints.first().copied()),
         };
         if tells == self.told && tells != Told::Texts {
             return Receiver::Listens;

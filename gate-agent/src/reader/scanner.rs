@@ -23,11 +23,14 @@ use shared::time::Uptime;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    FrameRead, KeyboardConfig, Reader, ReaderEnd, SerialConfig,
+    AGE_MAX_MS, FrameRead, KeyboardConfig, Reader, ReaderEnd, SerialConfig,
     device::{devices_in, open_problem},
     live::LOOK_UP_EVERY,
 };
-use crate::decoder::{Effort, cut_text};
+use crate::{
+    clock::Clock,
+    decoder::{Effort, cut_text},
+};
 use keyboard::Keyboard;
 use serial::Serial;
 
@@ -52,6 +55,19 @@ trait Source: AsFd + Send {
 
     /// The text that nothing more came for; `None` when none had begun.
     fn over(&mut self) -> Option<String>;
+
+    /// Throws away what has come and was not taken, and what of a text has begun.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::UnexpectedEof`] when it is gone.
+    fn discard(&mut self) -> io::Result<()>;
+}
+
+/// A text and the time by which it had come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Scanned {
+    taken_at: Uptime,
+    text: String,
 }
 
 pub(super) async fn run_serial(
@@ -120,12 +136,13 @@ async fn read(
     // People show one code after the other; what comes faster waits in the device.
     let (give, mut texts) = mpsc::channel(1);
     let (tell_end, ended) = oneshot::channel();
+    let clock = reader.clock;
     let gone = format!("the scanner {} is gone: plug it in again", path.display());
     thread::Builder::new()
         .name("reader-scanner".to_owned())
         .spawn(move || {
             // The reader may have gone.
-            let _ = tell_end.send(take_texts(source, &give));
+            let _ = tell_end.send(take_texts(source, clock, &give));
         })
         .context("cannot start the thread of the scanner")?;
     // Nobody need wait for it.
@@ -133,12 +150,12 @@ async fn read(
     let mut held = Held::default();
     loop {
         let wait = reader.pulse.while_waiting(reader.clock, texts.recv());
-        let text = tokio::select! {
-            text = wait => text,
+        let scanned = tokio::select! {
+            scanned = wait => scanned,
             () = frames.closed() => return Ok(ReaderEnd::ReceiverGone),
         };
-        let Some(text) = text else { break };
-        let frame = frame_of(reader, &mut held, text);
+        let Some(scanned) = scanned else { break };
+        let frame = frame_of(reader, &mut held, scanned);
         if frames.send(frame).await.is_err() {
             return Ok(ReaderEnd::ReceiverGone);
         }
@@ -150,13 +167,31 @@ async fn read(
     Err(error).context(gone)
 }
 
-/// Takes texts until nobody wants them.
-fn take_texts(mut source: impl Source, give: &mpsc::Sender<String>) -> io::Result<()> {
+/// Takes texts until nobody wants them. What came while nobody looked, because the program was
+/// stopped or slept with the machine, is thrown away: who showed it may be gone.
+fn take_texts(
+    mut source: impl Source,
+    clock: Clock,
+    give: &mpsc::Sender<Scanned>,
+) -> io::Result<()> {
     let mut texts = Vec::new();
     let mut quiet = Duration::ZERO;
+    let mut looked_at = clock.uptime();
     while !give.is_closed() {
         let wait = LOOK_UP_EVERY.min(OVER_AFTER);
-        if is_ready(source.as_fd(), wait)? {
+        let is_ready = is_ready(source.as_fd(), wait)?;
+        let now = clock.uptime();
+        let paused_ms = now.since_ms(looked_at);
+        looked_at = now;
+        if paused_ms > AGE_MAX_MS {
+            tracing::warn!(
+                "nobody looked at the scanner for {paused_ms} ms: what it read meanwhile is thrown away"
+            );
+            quiet = Duration::ZERO;
+            source.discard()?;
+            continue;
+        }
+        if is_ready {
             quiet = Duration::ZERO;
             match source.take(&mut texts) {
                 Ok(()) => {}
@@ -174,7 +209,11 @@ fn take_texts(mut source: impl Source, give: &mpsc::Sender<String>) -> io::Resul
             }
         }
         for text in texts.drain(..) {
-            if give.blocking_send(text).is_err() {
+            let scanned = Scanned {
+                taken_at: now,
+                text,
+            };
+            if give.blocking_send(scanned).is_err() {
                 return Ok(());
             }
         }
@@ -195,9 +234,9 @@ fn is_ready(device: BorrowedFd<'_>, longest: Duration) -> io::Result<bool> {
     }
 }
 
-fn frame_of(reader: &Reader, held: &mut Held, text: String) -> FrameRead {
-    let taken_at = reader.clock.uptime();
-    let text = cut_text(text, Effort::Gate);
+fn frame_of(reader: &Reader, held: &mut Held, scanned: Scanned) -> FrameRead {
+    let taken_at = scanned.taken_at;
+    let text = cut_text(scanned.text, Effort::Gate);
     FrameRead {
         access_point: reader.access_point,
         taken_at,

@@ -259,6 +259,7 @@ fn panel_state() -> PanelState {
             access_point: AccessPointId(1),
             name: "Entry".into(),
             door: DoorId(1),
+            hint: None,
         }],
         utc: MADE_AT,
     }

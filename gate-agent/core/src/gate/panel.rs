@@ -14,7 +14,8 @@ use super::{Gate, Storage};
 const EXPIRES_SOON_S: u64 = 60 * 86_400;
 
 impl Gate {
-    /// The state now. The shell fills in who is signed in and how many records wait for central.
+    /// The state now. The shell fills in who is signed in, how many records wait for central,
+    /// and what readers hint at.
     #[must_use]
     pub fn state(&self, now: Now) -> PanelState {
         let configuration = self.configuration();
@@ -37,6 +38,7 @@ impl Gate {
                         access_point: point.id,
                         name: point.name.clone(),
                         door: point.door,
+                        hint: None,
                     })
                     .collect()
             }),

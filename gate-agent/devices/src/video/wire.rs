@@ -34,6 +34,8 @@ pub(crate) const CAP_TIMEPERFRAME: u32 = 0x0000_1000;
 pub(crate) const CAP_STREAMING: u32 = 0x0400_0000;
 pub(crate) const CAP_DEVICE_CAPS: u32 = 0x8000_0000;
 pub(crate) const BUF_FLAG_ERROR: u32 = 0x0000_0040;
+pub(crate) const BUF_FLAG_TIMESTAMP_MASK: u32 = 0x0000_e000;
+pub(crate) const BUF_FLAG_TIMESTAMP_MONOTONIC: u32 = 0x0000_2000;
 pub(crate) const CTRL_FLAG_DISABLED: u32 = 0x0000_0001;
 pub(crate) const CTRL_FLAG_READ_ONLY: u32 = 0x0000_0004;
 pub(crate) const CTRL_FLAG_INACTIVE: u32 = 0x0000_0010;
@@ -152,7 +154,7 @@ pub(crate) struct Buffer {
     pub(crate) flags: u32,
     field: u32,
     padding: u32,
-    timestamp: [u64; 2],
+    pub(crate) timestamp: [i64; 2],
     timecode: [u32; 4],
     pub(crate) sequence: u32,
     memory: u32,

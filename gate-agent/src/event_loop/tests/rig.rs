@@ -15,7 +15,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use argon2::PasswordHasher as _;
 use gate_core::{
     action::{StoredDocument, StoredKind},
-    input::DoorInput,
+    input::{DoorInput, PresentationEnd},
 };
 use shared::{
     gate_api::DocumentName,
@@ -46,6 +46,7 @@ use crate::{
     },
     gate_key::{GATE_KEY_FILE, GateKey, random_secret, write_secret},
     panel::PanelId,
+    reader::ReadProblem,
     store::{
         Enrolled, Identity, Store, StorePlaces, StoreReader,
         journal::JournalLimits,
@@ -142,14 +143,39 @@ impl Rig {
     }
 
     pub(crate) async fn show(&self, access_point: AccessPointId, text: &str) {
+        let now = Clock::system().uptime();
+        self.show_taken_at(now, access_point, text).await;
+    }
+
+    pub(crate) async fn show_taken_at(
+        &self,
+        taken_at: Uptime,
+        access_point: AccessPointId,
+        text: &str,
+    ) {
         let frame = FrameRead {
             access_point,
-            taken_at: Clock::system().uptime(),
+            taken_at,
             texts: vec![text.to_owned()],
             hints: Vec::new(),
             decode_ms: 1,
             source: None,
             end: PresentationEnd::SourceHasNoMoreFrames,
+            problem: None,
+        };
+        self.frames.send(frame).await.unwrap();
+    }
+
+    /// A frame of a camera without a text, and what it hints at.
+    pub(crate) async fn hint(&self, access_point: AccessPointId, hints: &[crate::decoder::Hint]) {
+        let frame = FrameRead {
+            access_point,
+            taken_at: Clock::system().uptime(),
+            texts: Vec::new(),
+            hints: hints.to_vec(),
+            decode_ms: 1,
+            source: None,
+            end: PresentationEnd::MoreFramesFollow,
             problem: None,
         };
         self.frames.send(frame).await.unwrap();

@@ -48,7 +48,7 @@ impl<T> Slot<T> {
         !self.is_closed.load(Ordering::Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<T>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Option<T>> {
         // Nothing that runs under the lock can leave it half done.
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -49,7 +49,7 @@ async fn a_slow_decoder_drops_frames_and_never_queues_them() {
         let ready = oneshot::channel().0;
         read(&reader, &sender, ready, FACTS, |outlet| {
             for _ in 0..50 {
-                outlet.put(picture());
+                outlet.put(picture(), 0);
             }
             let _ = all_put.send(());
             while outlet.is_wanted() {
@@ -134,7 +134,8 @@ async fn desk<'a>(reader: &'a Reader, frames: &'a mpsc::Sender<FrameRead>) -> De
         frames,
         facts: FACTS,
         decoder: decoder.unwrap(),
-        told: Told::Nothing,
+        told: Told::Nothing(None),
+        hints: Hints::default(),
         damaged_in_a_row: 0,
     }
 }
@@ -207,4 +208,74 @@ async fn a_damaged_picture_is_passed_over_and_nothing_but_damaged_ones_are_a_fau
         reader.pulse.counts().damaged,
         u64::from(DAMAGED_IN_A_ROW_MAX)
     );
+}
+
+/// What lies in the slot.
+fn taken(slot: &Slot<LiveFrame>) -> Option<LiveFrame> {
+    slot.lock().take()
+}
+
+fn outlet(slot: &Arc<Slot<LiveFrame>>) -> Outlet {
+    Outlet {
+        slot: Arc::clone(slot),
+        clock: Clock::system(),
+        pulse: Arc::default(),
+        awake: Cell::new(Awake::since(Clock::system().uptime())),
+    }
+}
+
+#[test]
+fn a_picture_of_before_the_program_was_stopped_is_passed_over() {
+    let slot = Arc::new(Slot::default());
+    let outlet = outlet(&slot);
+    outlet.put(picture(), 0);
+    assert!(taken(&slot).is_some());
+    // The driver's own date says so.
+    outlet.put(picture(), AGE_MAX_MS + 1);
+    assert!(taken(&slot).is_none());
+    // Without a date the gap in this thread's own work does, and for the ones behind it too.
+    thread::sleep(Duration::from_millis(AGE_MAX_MS + 100));
+    assert!(outlet.is_wanted());
+    for _ in 0..3 {
+        outlet.put(picture(), 0);
+        assert!(taken(&slot).is_none());
+    }
+    thread::sleep(Duration::from_millis(OLD_ONES_COME_FOR_MS + 100));
+    outlet.put(picture(), 0);
+    assert!(taken(&slot).is_some());
+}
+
+#[test]
+fn a_picture_is_dated_when_it_was_taken() {
+    let slot = Arc::new(Slot::default());
+    let before = Clock::system().uptime();
+    outlet(&slot).put(picture(), 400);
+    let taken_at = taken(&slot).unwrap().taken_at;
+    assert!(taken_at.plus_ms(400) >= before && taken_at.0 <= before.0 + 600);
+}
+
+#[tokio::test]
+async fn a_steady_hint_is_given_on_once_and_so_is_its_end() {
+    let reader = reader();
+    let (sender, mut frames) = mpsc::channel(8);
+    let mut desk = desk(&reader, &sender).await;
+    let hinting = |hint: Option<Hint>| FrameRead {
+        hints: hint.into_iter().collect(),
+        ..frame(&[], None)
+    };
+    for hint in [
+        None,
+        Some(Hint::TooFar),
+        Some(Hint::TooFar),
+        Some(Hint::TooDim),
+        None,
+        None,
+    ] {
+        assert_eq!(desk.give_on(hinting(hint)), Receiver::Listens);
+    }
+    let mut given = Vec::new();
+    while let Ok(frame) = frames.try_recv() {
+        given.push(frame.hints);
+    }
+    assert_eq!(given, [vec![Hint::TooFar], vec![Hint::TooDim], vec![]]);
 }

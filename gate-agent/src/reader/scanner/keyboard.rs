@@ -140,6 +140,18 @@ impl Source for Keyboard {
     fn over(&mut self) -> Option<String> {
         self.typing.over()
     }
+
+    fn discard(&mut self) -> io::Result<()> {
+        self.typing.lose();
+        loop {
+            match self.device.read(&mut self.bytes) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
 }
 
 /// What is being typed.

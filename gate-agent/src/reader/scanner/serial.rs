@@ -90,4 +90,10 @@ impl Source for Serial {
     fn over(&mut self) -> Option<String> {
         self.lines.over()
     }
+
+    fn discard(&mut self) -> io::Result<()> {
+        tcflush(&self.file, QueueSelector::IFlush)?;
+        self.lines.over();
+        Ok(())
+    }
 }

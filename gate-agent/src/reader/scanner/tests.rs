@@ -22,9 +22,8 @@ fn line() -> (File, PathBuf) {
     (File::from(far), name.to_str().unwrap().into())
 }
 
-async fn start(device: PathBuf) -> (Running, mpsc::Receiver<FrameRead>) {
-    let (sender, receiver) = mpsc::channel(FRAMES_WAITING_MAX);
-    let reader = Reader {
+fn serial(device: PathBuf) -> Reader {
+    Reader {
         config: ReaderConfig::Serial(SerialConfig {
             device,
             baud: 115_200,
@@ -33,9 +32,13 @@ async fn start(device: PathBuf) -> (Running, mpsc::Receiver<FrameRead>) {
         clock: Clock::system(),
         decoder: DecoderSettings::this_program(),
         pulse: Arc::default(),
-    };
+    }
+}
+
+async fn start(device: PathBuf) -> (Running, mpsc::Receiver<FrameRead>) {
+    let (sender, receiver) = mpsc::channel(FRAMES_WAITING_MAX);
     let (ready, is_ready) = oneshot::channel();
-    let running = tokio::spawn(reader.run_and_tell(sender, ready));
+    let running = tokio::spawn(serial(device).run_and_tell(sender, ready));
     // One that fails drops it, and says so when it is waited for.
     let _ = is_ready.await;
     (running, receiver)
@@ -77,6 +80,100 @@ async fn a_text_without_a_line_end_is_over_when_nothing_more_comes() {
     assert_eq!(soon(frames.recv()).await.unwrap().texts, ["SP1:NO END"]);
     far.write_all(b"SP1:NEXT").unwrap();
     assert_eq!(soon(frames.recv()).await.unwrap().texts, ["SP1:NEXT"]);
+}
+
+/// A line whose reader is stopped behind the first take.
+struct Paused {
+    serial: Serial,
+    pause: Option<Duration>,
+    tell: std::sync::mpsc::Sender<Did>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Did {
+    Pause,
+    Discard,
+}
+
+impl AsFd for Paused {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.serial.as_fd()
+    }
+}
+
+impl Source for Paused {
+    fn take(&mut self, texts: &mut Vec<String>) -> io::Result<()> {
+        let taken = self.serial.take(texts);
+        if let Some(pause) = self.pause.take() {
+            self.tell.send(Did::Pause).unwrap();
+            thread::sleep(pause);
+        }
+        taken
+    }
+
+    fn over(&mut self) -> Option<String> {
+        self.serial.over()
+    }
+
+    fn discard(&mut self) -> io::Result<()> {
+        let discarded = self.serial.discard();
+        self.tell.send(Did::Discard).unwrap();
+        discarded
+    }
+}
+
+#[test]
+fn what_a_scanner_read_while_the_program_was_stopped_is_thrown_away() {
+    let (mut far, device) = line();
+    let (tell, told) = std::sync::mpsc::channel();
+    let source = Paused {
+        serial: Serial::open(&device, 115_200).unwrap(),
+        pause: Some(Duration::from_millis(AGE_MAX_MS + 300)),
+        tell,
+    };
+    let (give, mut scanned) = mpsc::channel(1);
+    let thread = thread::spawn(move || take_texts(source, Clock::system(), &give));
+    let did = || told.recv_timeout(Duration::from_secs(30)).unwrap();
+    far.write_all(b"SP1:BEFORE\nSP1:HA").unwrap();
+    assert_eq!(did(), Did::Pause);
+    far.write_all(b"LF\nSP1:MEANWHILE\n").unwrap();
+    let before = scanned.blocking_recv().unwrap();
+    assert_eq!(before.text, "SP1:BEFORE");
+    let age_ms = Clock::system().uptime().since_ms(before.taken_at);
+    assert!(age_ms > AGE_MAX_MS, "it is dated before the pause");
+    assert_eq!(did(), Did::Discard);
+    far.write_all(b"SP1:AFTER\n").unwrap();
+    assert_eq!(scanned.blocking_recv().unwrap().text, "SP1:AFTER");
+    drop(scanned);
+    thread.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_scanner_that_is_plugged_in_again_is_taken_at_once_however_long_it_was_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = folder.path().join("scanner");
+    let (sender, mut frames) = mpsc::channel(FRAMES_WAITING_MAX);
+    let (tell, mut states) = mpsc::channel(8);
+    let (tried, is_tried) = oneshot::channel();
+    let keeping = tokio::spawn(serial(device.clone()).keep_reading(sender, tell, tried));
+    soon(is_tried).await.unwrap();
+    assert!(soon(states.recv()).await.unwrap().problem.is_some());
+    // Half a second, one, two: the next pause is one of four.
+    tokio::time::sleep(Duration::from_millis(4_000)).await;
+    let (mut far, line) = line();
+    let clock = Clock::system();
+    let plugged_in = clock.uptime();
+    std::os::unix::fs::symlink(line, &device).unwrap();
+    loop {
+        far.write_all(b"SP1:AGAIN\n").unwrap();
+        let frame = timeout(Duration::from_millis(50), frames.recv()).await;
+        if let Ok(frame) = frame {
+            assert_eq!(frame.unwrap().texts, ["SP1:AGAIN"]);
+            break;
+        }
+        assert!(clock.uptime().since_ms(plugged_in) < 2_000);
+    }
+    keeping.abort();
 }
 
 #[tokio::test]
