@@ -215,6 +215,34 @@ async fn nobody_commanding_any_more_ends_the_process_with_the_lock_locked() {
     assert!(!PathBuf::from(format!("/proc/{process}")).exists());
 }
 
+/// Is it there, and not a dead child that nobody has looked after yet?
+fn lives(process: Pid) -> bool {
+    let number = process.as_raw_nonzero();
+    let stat = fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
+    !matches!(stat.rsplit(") ").next(), None | Some("")) && !stat.contains(") Z ")
+}
+
+#[tokio::test]
+async fn a_door_that_is_held_released_stays_so_behind_an_end_in_order_until_the_next_agent_has_it() {
+    let the_box = Box::new();
+    let agent = the_box.start(real()).await;
+    agent.command(DoorCommand::HoldReleased).await;
+    the_box.has_moved(1).await;
+    let process = the_box.process();
+    drop(agent.commands);
+    let ends = timeout(Duration::from_secs(2), agent.watched).await;
+    ends.expect("a clean stop is short").unwrap().unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(lives(process), "it holds the lock");
+    assert_eq!(the_box.moves(), ["released command"]);
+
+    let next = the_box.start(real()).await;
+    assert!(!lives(process), "it has let go");
+    next.command(LONG).await;
+    the_box.has_moved(2).await;
+    assert_eq!(the_box.moves(), ["released command", "released command"]);
+}
+
 #[tokio::test]
 async fn a_program_that_is_no_door_process_is_a_fault_and_is_tried_again() {
     let the_box = Box::new();

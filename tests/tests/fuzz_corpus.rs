@@ -358,10 +358,10 @@ fn appliance_seeds(seeds: &mut Seeds) {
         put(seeds, "decoder_answer", name, answer.to_vec());
     }
     // Kind, then: version and wiring; door, time and command; door and input; door and problem.
-    let messages: [(&str, &[u8]); 6] = [
+    let messages: [(&str, &[u8]); 7] = [
         (
             "begin",
-            b"\x01\x01\0\0\0{\"hold\":\"/h\",\"doors\":[{\"door\":1,\"levels\":{\"lock\":\"fail_secure\",\
+            b"\x01\x02\0\0\0{\"hold\":\"/h\",\"doors\":[{\"door\":1,\"levels\":{\"lock\":\"fail_secure\",\
               \"at_start\":\"locked\",\"at_stop\":\"as_commanded\",\"at_crash\":\"locked\",\
               \"longest_release_ms\":9000},\"io\":{\"simulated\":{}}}]}",
         ),
@@ -373,6 +373,7 @@ fn appliance_seeds(seeds: &mut Seeds) {
         ("heartbeat", b"\x03\x07\0\0\0"),
         ("input", b"\x11\x01\0\0\0\x06"),
         ("fault", b"\x12\x01\0\0\0\x01no chip"),
+        ("holding", b"\x15"),
     ];
     for (name, message) in messages {
         assert_eq!(check_message(message), Ok(()), "{name}");

@@ -162,6 +162,15 @@ fn the_service_manager_knows_every_word_of_the_unit() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// With any other mode the service manager kills the door process the moment the agent is gone: a
+/// release would not end at its time, and a lock that fire released would be let go.
+#[test]
+fn the_unit_leaves_the_door_process_alone() {
+    let unit = fs::read_to_string(installed("gate-agent.service")).unwrap();
+    assert_eq!(values(&unit, "KillMode"), ["process"]);
+    assert_eq!(values(&unit, "PrivatePIDs"), Vec::<String>::new());
+}
+
 #[test]
 fn the_users_and_groups_that_the_unit_names_are_made() {
     let root = Scratch::new().unwrap();

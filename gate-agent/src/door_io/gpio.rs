@@ -11,13 +11,16 @@ pub use wiring::{
     Voltage,
 };
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use anyhow::{Context as _, anyhow, bail};
-use shared::ids::DoorId;
+use shared::{ids::DoorId, time::Uptime};
 
 use super::{
-    lines::{Drive, Sensed},
+    lines::{Drive, News, Sensed},
     sensor::{Lamp, Sensor, Shown, Stands},
     wiring::Level,
 };
@@ -27,20 +30,40 @@ use chips::{ChipFacts, Chips, Edge, InputLines, InputUse, LineFacts, OutputLines
 /// Lines that an error lists.
 const LISTED_MAX: usize = 40;
 
+/// How long until sensors' lines that could not be had are tried again, in ms.
+const RETRY_MS: u64 = 1_000;
+
 /// A door's GPIO lines, taken.
 #[derive(Debug)]
 pub(super) struct GpioLines {
     door: DoorId,
     clock: Clock,
+    source: Source,
     outputs: OutputLines,
     lock: u32,
     lamps: Vec<(Lamp, u32)>,
     shown: Shown,
-    inputs: Option<InputLines>,
-    sensors: Vec<(Sensor, u32)>,
+    listening: Listening,
     last_edge: Option<u32>,
     /// Sensed, and not yet told.
-    waiting: VecDeque<Sensed>,
+    waiting: VecDeque<News>,
+}
+
+/// From where sensors' lines are taken.
+#[derive(Debug)]
+struct Source {
+    chips: Chips,
+    chip: ChipFacts,
+    wiring: GpioDoor,
+    sensors: Vec<(Sensor, InputUse)>,
+}
+
+/// Whether the sensors are heard. That they are not is no reason to let the lock go.
+#[derive(Debug)]
+enum Listening {
+    ToNone,
+    To(InputLines),
+    Refused { problem: String, retry_at: Uptime },
 }
 
 /// Finds the chip and every line of a door, and takes none.
@@ -50,11 +73,14 @@ pub(super) fn look(wiring: &GpioDoor) -> anyhow::Result<String> {
     let known = chips
         .lines(&chip)
         .with_context(|| format!("cannot look at the lines of {}", name_of(&chip)))?;
+    check_uses(&chip, &known, wiring)?;
     let mut offsets = Vec::new();
-    for line in wiring.lines() {
+    for (_, line) in wiring.uses() {
         let offset = find_line(&chip, &known, line)?;
+        // A door process that goes on without its agent has them by right.
         if let Some(facts) = known.iter().find(|facts| facts.offset == offset)
             && !facts.consumer.is_empty()
+            && chips::door_of(&facts.consumer).is_none()
         {
             bail!(
                 "line {offset} of {} is in use by {:?}: end that program, or choose another line",
@@ -74,72 +100,67 @@ impl GpioLines {
         level: Level,
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        Self::open_on(&Chips::Kernel, door, wiring, level, clock)
+        Self::open_on(Chips::Kernel, door, wiring, level, clock)
     }
 
+    /// Takes the sensors' lines and looks whether there is fire, and only then the lock's.
     fn open_on(
-        chips: &Chips,
+        chips: Chips,
         door: DoorId,
         wiring: &GpioDoor,
         level: Level,
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        let chip = find_chip(chips, &wiring.chip)?;
+        let chip = find_chip(&chips, &wiring.chip)?;
         let known = chips
             .lines(&chip)
             .with_context(|| format!("cannot look at the lines of {}", name_of(&chip)))?;
+        check_uses(&chip, &known, wiring)?;
         let offset = |line: &LineChoice| find_line(&chip, &known, line);
-
         let lock = offset(&wiring.lock.line)?;
-        let mut uses = vec![OutputUse {
-            offset: lock,
-            active: other(wiring.lock.locked),
-            drive: wiring.lock.drive,
-            stands: released(level),
-        }];
         let mut lamps = Vec::new();
+        let mut sensors = Vec::new();
         for lamp in Lamp::ALL {
             if let Some(line) = wiring.lamp(lamp) {
-                let offset = offset(&line.line)?;
-                lamps.push((lamp, offset));
-                uses.push(OutputUse {
-                    offset,
-                    active: line.active,
-                    drive: line.drive,
-                    stands: Stands::Idle,
-                });
+                lamps.push((lamp, offset(&line.line)?));
             }
         }
-        let mut sensors = Vec::new();
-        let mut listened = Vec::new();
         for sensor in Sensor::ALL {
             if let Some(line) = wiring.sensor(sensor) {
-                let offset = offset(&line.line)?;
-                sensors.push((sensor, offset));
-                listened.push(InputUse {
-                    offset,
+                let taken = InputUse {
+                    offset: offset(&line.line)?,
                     active: line.active_of(sensor),
                     bias: line.bias,
                     debounce_ms: line.debounce_ms_of(sensor),
-                });
+                };
+                sensors.push((sensor, taken));
             }
         }
-        let refused = |error| why_refused(chips, &chip, wiring, error);
-        // The lock first: a sensor that cannot be had must not leave it undriven for longer.
-        let outputs = chips.outputs(&chip, &uses).map_err(refused)?;
-        let inputs = match listened.as_slice() {
-            [] => None,
-            listened => Some(chips.inputs(&chip, listened).map_err(refused)?),
+        let source = Source {
+            chips,
+            chip,
+            wiring: wiring.clone(),
+            sensors,
         };
+        let listening = source.listen(door, clock.uptime());
+        let level = match source.stands_of(&listening, Sensor::Fire) {
+            Some(Stands::Active) => Level::Released,
+            Some(Stands::Idle) | None => level,
+        };
+        let uses = source.outputs((lock, level), &lamps);
+        let outputs = source
+            .chips
+            .outputs(&source.chip, door, &uses)
+            .map_err(|error| source.why_refused(error))?;
         Ok(Self {
             door,
             clock,
+            source,
             outputs,
             lock,
             lamps,
             shown: Shown::NOTHING,
-            inputs,
-            sensors,
+            listening,
             last_edge: None,
             waiting: VecDeque::new(),
         })
@@ -161,20 +182,21 @@ impl GpioLines {
             .try_for_each(|(lamp, offset)| self.outputs.set(*offset, self.shown.of(*lamp)))
     }
 
-    pub(super) async fn sensed(&mut self) -> anyhow::Result<Sensed> {
+    pub(super) async fn news(&mut self) -> anyhow::Result<News> {
         loop {
-            if let Some(sensed) = self.waiting.pop_front() {
-                return Ok(sensed);
+            if let Some(news) = self.waiting.pop_front() {
+                return Ok(news);
             }
-            let beep = self.shown.next_due();
-            let left_ms = beep.map(|at| at.since_ms(self.clock.uptime()));
+            let (beep, retry) = (self.shown.next_due(), self.retry_at());
+            let due = beep.into_iter().chain(retry).min();
+            let left_ms = due.map(|at| at.since_ms(self.clock.uptime()));
             let edge = async {
-                match &mut self.inputs {
-                    Some(inputs) => inputs.edge().await,
-                    None => std::future::pending().await,
+                match &mut self.listening {
+                    Listening::To(inputs) => inputs.edge().await,
+                    Listening::ToNone | Listening::Refused { .. } => std::future::pending().await,
                 }
             };
-            let beep = async {
+            let due = async {
                 match left_ms {
                     Some(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
                     None => std::future::pending().await,
@@ -182,24 +204,41 @@ impl GpioLines {
             };
             tokio::select! {
                 edge = edge => self.take(edge?)?,
-                () = beep => {
+                () = due => {
                     self.shown.due(self.clock.uptime());
                     self.light()?;
+                    self.listen_again()?;
                 }
             }
         }
     }
 
+    fn retry_at(&self) -> Option<Uptime> {
+        match &self.listening {
+            Listening::Refused { retry_at, .. } => Some(*retry_at),
+            Listening::ToNone | Listening::To(_) => None,
+        }
+    }
+
+    fn listen_again(&mut self) -> anyhow::Result<()> {
+        let now = self.clock.uptime();
+        if self.retry_at().is_some_and(|at| at <= now) {
+            self.listening = self.source.listen(self.door, now);
+            self.last_edge = None;
+            let standing = self.standing()?;
+            self.waiting.extend(standing);
+        }
+        Ok(())
+    }
+
     fn take(&mut self, edge: Edge) -> anyhow::Result<()> {
         let before = self.last_edge.replace(edge.number);
-        let sensor = self
-            .sensors
-            .iter()
-            .find(|(_, offset)| *offset == edge.offset);
+        let mut sensors = self.source.sensors.iter();
+        let sensor = sensors.find(|(_, taken)| taken.offset == edge.offset);
         let input = sensor.and_then(|(sensor, _)| sensor.says(edge.stands));
         let door = self.door;
-        self.waiting
-            .extend(input.map(|input| Sensed { door, input }));
+        let sensed = input.map(|input| News::Sensed(Sensed { door, input }));
+        self.waiting.extend(sensed);
         if before.is_some_and(|before| before.wrapping_add(1) != edge.number) {
             tracing::warn!(door.id = door.0, "edges of door {door} were lost");
             let standing = self.standing()?;
@@ -208,18 +247,109 @@ impl GpioLines {
         Ok(())
     }
 
-    pub(super) fn standing(&mut self) -> anyhow::Result<Vec<Sensed>> {
-        let Some(inputs) = &self.inputs else {
-            return Ok(Vec::new());
-        };
+    /// Whether the lines work, and how the sensors stand.
+    pub(super) fn standing(&self) -> anyhow::Result<Vec<News>> {
         let door = self.door;
-        let mut standing = Vec::new();
-        for (sensor, offset) in &self.sensors {
-            let input = sensor.says_at_first(inputs.get(*offset)?);
-            standing.extend(input.map(|input| Sensed { door, input }));
+        let (inputs, problem) = match &self.listening {
+            Listening::ToNone => (None, None),
+            Listening::To(inputs) => (Some(inputs), None),
+            Listening::Refused { problem, .. } => (None, Some(problem.clone())),
+        };
+        let mut standing = vec![News::State { door, problem }];
+        for (sensor, taken) in &self.source.sensors {
+            if let Some(inputs) = inputs {
+                let input = sensor.says_at_first(inputs.get(taken.offset)?);
+                standing.extend(input.map(|input| News::Sensed(Sensed { door, input })));
+            }
         }
         Ok(standing)
     }
+}
+
+impl Source {
+    fn listen(&self, door: DoorId, now: Uptime) -> Listening {
+        if self.sensors.is_empty() {
+            return Listening::ToNone;
+        }
+        let uses: Vec<InputUse> = self.sensors.iter().map(|(_, taken)| *taken).collect();
+        match self.chips.inputs(&self.chip, door, &uses) {
+            Ok(inputs) => Listening::To(inputs),
+            Err(error) => Listening::Refused {
+                problem: format!("{:#}", self.why_refused(error)),
+                retry_at: now.plus_ms(RETRY_MS),
+            },
+        }
+    }
+
+    fn stands_of(&self, listening: &Listening, sensor: Sensor) -> Option<Stands> {
+        let Listening::To(inputs) = listening else {
+            return None;
+        };
+        let (_, taken) = self.sensors.iter().find(|(it, _)| *it == sensor)?;
+        // What cannot be read now is a fault as soon as it is told how things stand.
+        inputs.get(taken.offset).ok()
+    }
+
+    fn outputs(&self, (lock, level): (u32, Level), lamps: &[(Lamp, u32)]) -> Vec<OutputUse> {
+        let lock = OutputUse {
+            offset: lock,
+            active: other(self.wiring.lock.locked),
+            drive: self.wiring.lock.drive,
+            stands: released(level),
+        };
+        let lamps = lamps.iter().filter_map(|(lamp, offset)| {
+            let line = self.wiring.lamp(*lamp)?;
+            Some(OutputUse {
+                offset: *offset,
+                active: line.active,
+                drive: line.drive,
+                stands: Stands::Idle,
+            })
+        });
+        [lock].into_iter().chain(lamps).collect()
+    }
+
+    /// Says who has the lines when somebody else does.
+    fn why_refused(&self, error: anyhow::Error) -> anyhow::Error {
+        let chip = name_of(&self.chip);
+        if !chips::is_busy(&error) {
+            return error.context(format!("cannot take lines of {chip}"));
+        }
+        let known = self.chips.lines(&self.chip).unwrap_or_default();
+        let taken: Vec<String> = self
+            .wiring
+            .uses()
+            .filter_map(|(name, line)| {
+                let offset = find_line(&self.chip, &known, line).ok()?;
+                let facts = known.iter().find(|facts| facts.offset == offset)?;
+                match (facts.consumer.as_str(), chips::door_of(&facts.consumer)) {
+                    ("", _) => None,
+                    (_, Some(door)) => Some(format!("line {line} ({name}) is wired to door {door} too")),
+                    (user, None) => Some(format!("line {line} ({name}) is used by {user:?}")),
+                }
+            })
+            .collect();
+        let taken = taken.join(", ");
+        anyhow!(
+            "lines of {chip} are taken: {taken}; end that program, free them in the device tree, \
+             or choose others"
+        )
+    }
+}
+
+/// A name and an offset may be one line.
+fn check_uses(chip: &ChipFacts, known: &[LineFacts], wiring: &GpioDoor) -> anyhow::Result<()> {
+    let mut seen = BTreeMap::new();
+    for (name, line) in wiring.uses() {
+        let offset = find_line(chip, known, line)?;
+        if let Some((first, first_line)) = seen.insert(offset, (name, line)) {
+            bail!(
+                "line {offset} of {} has two uses: {first} ({first_line}) and {name} ({line})",
+                name_of(chip)
+            );
+        }
+    }
+    Ok(())
 }
 
 const fn released(level: Level) -> Stands {
@@ -295,31 +425,6 @@ fn find_line(chip: &ChipFacts, known: &[LineFacts], wanted: &LineChoice) -> anyh
     bail!(
         "{} has no line {wanted}: its lines are 0 to {last}, {names}",
         name_of(chip)
-    )
-}
-
-/// Says who has the lines when somebody else does.
-fn why_refused(
-    chips: &Chips,
-    chip: &ChipFacts,
-    wiring: &GpioDoor,
-    error: anyhow::Error,
-) -> anyhow::Error {
-    if !chips::is_busy(&error) {
-        return error.context(format!("cannot take lines of {}", name_of(chip)));
-    }
-    let known = chips.lines(chip).unwrap_or_default();
-    let taken: Vec<String> = wiring
-        .lines()
-        .filter_map(|line| find_line(chip, &known, line).ok())
-        .filter_map(|offset| known.iter().find(|line| line.offset == offset))
-        .filter(|line| !line.consumer.is_empty())
-        .map(|line| format!("line {} is used by {:?}", line.offset, line.consumer))
-        .collect();
-    anyhow!(
-        "lines of {} are taken: {}; end that program, free them in the device tree, or choose others",
-        name_of(chip),
-        taken.join(", ")
     )
 }
 

@@ -29,7 +29,21 @@ pub(super) struct Sensed {
     pub(super) input: DoorInput,
 }
 
-/// Lines of one or more doors that are opened, and fail, together.
+/// What lines have to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    Sensed(Sensed),
+    /// A door's lines work from now on, or do not. What does not is tried again by itself.
+    State {
+        door: DoorId,
+        /// What is wrong and what to do; none: they work.
+        problem: Option<String>,
+    },
+    /// Every output does what it shall, which was not so before.
+    Settled,
+}
+
+/// Lines of one or more doors that are opened together.
 #[derive(Debug)]
 pub(super) enum Lines {
     Simulated(Box<SimulatedLines>),
@@ -82,22 +96,36 @@ impl Lines {
         }
     }
 
-    /// The next sensor change; ends when the lines do not work any more. May be dropped and called
-    /// again without losing anything.
-    pub(super) async fn sensed(&mut self) -> anyhow::Result<Sensed> {
+    /// The next news; ends when the lines do not work any more and are to be opened anew. May be
+    /// dropped and called again without losing anything.
+    pub(super) async fn news(&mut self) -> anyhow::Result<News> {
         match self {
-            Self::Simulated(lines) => lines.sensed().await,
-            Self::Gpio(lines) => lines.sensed().await,
-            Self::Board(lines) => lines.sensed().await,
+            Self::Simulated(lines) => lines.sensed().await.map(News::Sensed),
+            Self::Gpio(lines) => lines.news().await,
+            Self::Board(lines) => lines.news().await,
         }
     }
 
-    /// How the sensors stand, for whoever has not listened for a while.
-    pub(super) fn standing(&mut self) -> anyhow::Result<Vec<Sensed>> {
+    /// How lines and sensors stand, for whoever has not listened for a while.
+    pub(super) fn standing(&mut self) -> anyhow::Result<Vec<News>> {
+        let (door, sensed) = match self {
+            Self::Simulated(lines) => (lines.door(), lines.standing()),
+            Self::Gpio(lines) => return lines.standing(),
+            Self::Board(lines) => return Ok(lines.standing()),
+        };
+        let works = News::State {
+            door,
+            problem: None,
+        };
+        let sensed = sensed.into_iter().map(News::Sensed);
+        Ok([works].into_iter().chain(sensed).collect())
+    }
+
+    /// Has what was driven reached the outputs?
+    pub(super) fn is_settled(&self) -> bool {
         match self {
-            Self::Simulated(lines) => Ok(lines.standing()),
-            Self::Gpio(lines) => lines.standing(),
-            Self::Board(lines) => lines.standing(),
+            Self::Simulated(_) | Self::Gpio(_) => true,
+            Self::Board(lines) => lines.is_settled(),
         }
     }
 
@@ -121,4 +149,17 @@ pub(super) async fn first_of<F: Future>(mut futures: Vec<Pin<Box<F>>>) -> F::Out
         Poll::Pending
     })
     .await
+}
+
+/// Lets all of several come to their end, side by side.
+pub(super) async fn all_of<F: Future<Output = ()>>(mut futures: Vec<Pin<Box<F>>>) {
+    std::future::poll_fn(move |context| {
+        futures.retain_mut(|future| future.as_mut().poll(context).is_pending());
+        if futures.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }

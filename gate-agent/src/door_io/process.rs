@@ -31,8 +31,9 @@ const ANSWERS_WITHIN_MS: u64 = 3_000;
 /// How long a new door process may take to say how its lines are, in ms: it may have to end a
 /// predecessor, and a relay board may not answer.
 const BEGINS_WITHIN_MS: u64 = 8_000;
-/// How long one may take to end in order, in ms.
-const RESTS_WITHIN_MS: u64 = 500;
+/// How long one may take to end in order or to say that it holds something, in ms. It says so behind
+/// 350 ms; one that is slower is left alone, for whatever it holds must not be dropped.
+const RESTS_WITHIN_MS: u64 = 550;
 /// The first wait before another start, in ms; each one that follows is twice as long.
 const RETRY_FIRST_MS: u64 = 100;
 /// The longest, in ms.
@@ -159,7 +160,7 @@ impl Watch {
         match served {
             Ok(()) => {
                 link.say(&Ask::Rest);
-                process.ends_within(&mut link, RESTS_WITHIN_MS).await;
+                process.rests_within(&mut link, RESTS_WITHIN_MS).await;
                 Ok(())
             }
             Err(problem) => Err(process.end_now(problem).await),
@@ -292,7 +293,7 @@ impl Watch {
                     }
                 }
             }
-            Report::Ready { .. } | Report::Alive { .. } => {}
+            Report::Ready { .. } | Report::Alive { .. } | Report::Holding => {}
         }
     }
 

@@ -13,7 +13,7 @@ use shared::{configuration::DOOR_TIME_LIMIT_MS, ids::DoorId, time::Uptime};
 use super::wiring::BoxWiring;
 
 /// Raised whenever a message changes. Both sides are one executable, so it only catches a mix-up.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Longest message, its length not counted: the wiring of eight doors takes a tenth of it.
 pub(super) const MESSAGE_BYTES_MAX: usize = 32_768;
@@ -44,7 +44,7 @@ pub(super) enum Ask {
         /// Comes back in [`Report::Alive`].
         number: u32,
     },
-    /// The agent ends in order: put the lines to rest and end too.
+    /// The agent ends in order: put the lines to rest, and end too once nothing is left to hold.
     Rest,
 }
 
@@ -78,6 +78,9 @@ pub(super) enum Report {
     /// The agent was silent for so long that what is configured for a crash came into force: it
     /// must say anew what shall hold.
     WasAlone,
+    /// The agent ends in order, and need not wait: this process goes on, for it holds a lock that
+    /// would do otherwise without it, or hears a fire input, until another one has the lines.
+    Holding,
 }
 
 /// Bytes that are no message of this protocol.
@@ -139,6 +142,7 @@ const INPUT: u8 = 17;
 const FAULT: u8 = 18;
 const ALIVE: u8 = 19;
 const WAS_ALONE: u8 = 20;
+const HOLDING: u8 = 21;
 
 /// A message of one side.
 pub(super) trait Message: Sized {
@@ -268,6 +272,7 @@ impl Message for Report {
                 to.extend(number.to_le_bytes());
             }
             Self::WasAlone => to.push(WAS_ALONE),
+            Self::Holding => to.push(HOLDING),
         }
     }
 
@@ -298,6 +303,7 @@ impl Message for Report {
                 number: parts.u32()?,
             },
             WAS_ALONE => Self::WasAlone,
+            HOLDING => Self::Holding,
             kind => return Err(Garbled::Kind { kind }),
         };
         parts.end()?;

@@ -23,6 +23,17 @@ impl Sensor {
         Self::Rotation,
     ];
 
+    /// Its name in the configuration.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Contact => "contact",
+            Self::RequestToExit => "request_to_exit",
+            Self::Tamper => "tamper",
+            Self::Fire => "fire",
+            Self::Rotation => "rotation",
+        }
+    }
+
     /// What it says when it comes to stand like this; active is what it is named after: the door
     /// open, the button pressed, the case open, fire, a turn.
     pub(super) const fn says(self, stands: Stands) -> Option<DoorInput> {
@@ -66,6 +77,15 @@ pub(super) enum Lamp {
 
 impl Lamp {
     pub(super) const ALL: [Self; 3] = [Self::Green, Self::Red, Self::Buzzer];
+
+    /// Its name in the configuration.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Green => "green",
+            Self::Red => "red",
+            Self::Buzzer => "buzzer",
+        }
+    }
 }
 
 /// The buzzer before *held open* sounds for so long, and is quiet for so long, in ms.

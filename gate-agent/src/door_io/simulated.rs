@@ -225,6 +225,10 @@ impl SimulatedLines {
         Ok(lines)
     }
 
+    pub(super) fn door(&self) -> DoorId {
+        self.door
+    }
+
     pub(super) fn drive(&mut self, door: DoorId, drive: Drive) -> anyhow::Result<()> {
         match drive {
             Drive::Lock(moved) => {

@@ -66,6 +66,15 @@ impl DoorIoConfig {
         }
     }
 
+    /// Is a fire panel wired to it?
+    pub(super) fn hears_fire(&self) -> bool {
+        match self {
+            Self::Simulated(_) | Self::Lcus(_) => false,
+            Self::Gpio(door) => door.fire.is_some(),
+            Self::Modbus(door) => door.fire.is_some(),
+        }
+    }
+
     /// What makes no sense in it, in words.
     #[must_use]
     pub fn problem(&self) -> Option<String> {

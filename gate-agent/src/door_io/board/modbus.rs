@@ -38,6 +38,8 @@ pub(super) enum Answer {
 /// Why bytes are no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Misheard {
+    #[error("the board does not answer: check its power, its address and A and B")]
+    Silence,
     #[error("the checksum is wrong: check the bus's termination, speed and parity")]
     Checksum,
     #[error("unit {unit} answers, which was not asked")]
@@ -153,7 +155,9 @@ impl Question {
 }
 
 /// What an LCUS relay is told: `A0`, relay, state, and the sum of them.
-pub(super) fn lcus(relay: u8, to: Switch) -> [u8; 4] {
+/// Relays count from 1 to 16.
+pub(super) fn lcus(relay: u16, to: Switch) -> [u8; 4] {
+    let [_, relay] = relay.to_be_bytes();
     let state = match to {
         Switch::Off => 0,
         Switch::On => 1,

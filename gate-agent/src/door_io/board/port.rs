@@ -1,78 +1,212 @@
-//! A serial port, raw: bytes go out and come in as they are.
+//! A serial port, raw, on a thread of its own: opening, setting up and closing a terminal may block
+//! for as long as its driver likes. One errand at a time, each with one outcome.
 
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
 };
 
 use anyhow::Context as _;
 use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
     fs::OFlags,
     termios::{
         ControlModes, OptionalActions, QueueSelector, ioctl_tiocexcl, tcflush, tcgetattr, tcsetattr,
     },
 };
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::sync::mpsc;
 
-use super::wiring::Parity;
+use super::{
+    modbus::{Answer, Misheard, Question},
+    wiring::Parity,
+};
+use crate::clock::Clock;
 
-/// An open port.
+/// How long a board may take to answer, in ms: at 1,200 bits a second the longest answer takes 130.
+pub(super) const ANSWERS_WITHIN_MS: u64 = 250;
+
+/// Which port, and how it is set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PortSettings {
+    pub(super) path: PathBuf,
+    pub(super) baud: u32,
+    pub(super) parity: Parity,
+}
+
+/// What the port's thread is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Errand {
+    Open,
+    Ask(Question),
+    Tell([u8; 4]),
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Opened,
+    Answered(Result<Answer, Misheard>),
+    Told,
+    /// The port itself does not work, and is closed.
+    Broken(String),
+}
+
+/// A port's thread, at the other end of two channels of one place each. It ends when this is
+/// dropped, as soon as its driver lets it.
 #[derive(Debug)]
-pub(super) struct Port(AsyncFd<File>);
+pub(super) struct Port {
+    errands: SyncSender<Errand>,
+    outcomes: mpsc::Receiver<Outcome>,
+}
 
 impl Port {
-    pub(super) fn open(path: &Path, baud: u32, parity: Parity) -> anyhow::Result<Self> {
-        let flags = OFlags::NOCTTY | OFlags::NONBLOCK;
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(flags.bits().cast_signed())
-            .open(path)
-            .with_context(|| why_not(path))?;
-        set_up(&file, baud, parity)
-            .with_context(|| format!("cannot set up the serial port {}", path.display()))?;
-        #[expect(
-            deprecated,
-            reason = "its successor asks for `unsafe`, for owners whose descriptor changes: this one's never does"
-        )]
-        let file = AsyncFd::with_interest(file, Interest::READABLE | Interest::WRITABLE)
-            .context("cannot listen to the serial port")?;
-        Ok(Self(file))
+    pub(super) fn start(settings: PortSettings, clock: Clock) -> anyhow::Result<Self> {
+        let (errands, asked) = sync_channel(1);
+        let (tell, outcomes) = mpsc::channel(1);
+        std::thread::Builder::new()
+            .name("serial port".into())
+            .spawn(move || run(&settings, clock, &asked, &tell))
+            .context("cannot start a thread for the serial port")?;
+        Ok(Self { errands, outcomes })
     }
 
-    /// Sends a few bytes, which a port takes at once.
-    pub(super) fn send(&self, bytes: &[u8]) -> anyhow::Result<()> {
-        let sent = self.0.get_ref().write(bytes);
-        let sent = sent.context("cannot write to the serial port: is the board unplugged?")?;
-        anyhow::ensure!(sent == bytes.len(), "the serial port takes no more bytes");
-        Ok(())
+    /// Hands over the next errand, once the last one's outcome has come.
+    pub(super) fn send(&self, errand: Errand) -> anyhow::Result<()> {
+        let sent = self.errands.try_send(errand);
+        sent.context("the serial port's thread has ended")
     }
 
-    /// Drops what has come and was not read.
-    pub(super) fn forget_received(&self) -> anyhow::Result<()> {
-        let file = self.0.get_ref();
-        tcflush(file, QueueSelector::IFlush).context("the serial port is gone")
+    /// The errand's outcome. May be dropped and called again without losing anything.
+    pub(super) async fn outcome(&mut self) -> anyhow::Result<Outcome> {
+        let outcome = self.outcomes.recv().await;
+        outcome.context("the serial port's thread has ended")
     }
+}
 
-    /// Waits for bytes and appends them. May be dropped and called again without losing anything.
-    pub(super) async fn receive(&self, to: &mut Vec<u8>) -> anyhow::Result<()> {
-        loop {
-            let mut ready = self.0.readable().await?;
-            let mut some = [0; 256];
-            match ready.try_io(|port| port.get_ref().read(&mut some)) {
-                Ok(Ok(0)) => anyhow::bail!("the serial port was closed: is the board unplugged?"),
-                Ok(Ok(length)) => {
-                    to.extend_from_slice(&some[..length]);
-                    return Ok(());
-                }
-                Ok(Err(error)) => {
-                    return Err(error).context("the serial port broke: is the board unplugged?");
-                }
-                Err(_would_block) => {}
+fn run(
+    settings: &PortSettings,
+    clock: Clock,
+    errands: &Receiver<Errand>,
+    outcomes: &mpsc::Sender<Outcome>,
+) {
+    let mut port = None;
+    while let Ok(errand) = errands.recv() {
+        let outcome = match attend(settings, clock, &mut port, errand) {
+            Ok(outcome) => outcome,
+            Err(error) => Outcome::Broken(format!("{error:#}")),
+        };
+        let is_broken = matches!(outcome, Outcome::Broken(_));
+        if outcomes.blocking_send(outcome).is_err() {
+            break;
+        }
+        if is_broken && let Some(port) = port.take() {
+            close(port);
+        }
+    }
+    if let Some(port) = port {
+        close(port);
+    }
+}
+
+/// What was not sent is not waited for.
+fn close(port: File) {
+    let _ = tcflush(&port, QueueSelector::IOFlush);
+}
+
+fn attend(
+    settings: &PortSettings,
+    clock: Clock,
+    port: &mut Option<File>,
+    errand: Errand,
+) -> anyhow::Result<Outcome> {
+    if errand == Errand::Open {
+        *port = Some(open(settings)?);
+        return Ok(Outcome::Opened);
+    }
+    let port = port.as_mut().context("the serial port is closed")?;
+    match errand {
+        Errand::Open => unreachable!("taken above"),
+        Errand::Tell(bytes) => {
+            send(port, &bytes)?;
+            Ok(Outcome::Told)
+        }
+        Errand::Ask(question) => ask(port, clock, question).map(Outcome::Answered),
+    }
+}
+
+fn open(settings: &PortSettings) -> anyhow::Result<File> {
+    let path = &settings.path;
+    let flags = OFlags::NOCTTY | OFlags::NONBLOCK;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
+        .with_context(|| why_not(path))?;
+    set_up(&file, settings.baud, settings.parity)
+        .with_context(|| format!("cannot set up the serial port {}", path.display()))?;
+    Ok(file)
+}
+
+/// Sends a few bytes, which a port takes at once.
+fn send(port: &mut File, bytes: &[u8]) -> anyhow::Result<()> {
+    let sent = port
+        .write(bytes)
+        .context("cannot write to the serial port: is the board unplugged?")?;
+    anyhow::ensure!(sent == bytes.len(), "the serial port takes no more bytes");
+    Ok(())
+}
+
+/// Asks, and waits for the whole answer.
+fn ask(
+    port: &mut File,
+    clock: Clock,
+    question: Question,
+) -> anyhow::Result<Result<Answer, Misheard>> {
+    // What came too late for the last question is no answer to this one.
+    tcflush(&*port, QueueSelector::IFlush).context("the serial port is gone")?;
+    send(port, &question.to_bytes())?;
+    let until = clock.uptime().plus_ms(ANSWERS_WITHIN_MS);
+    let mut received = Vec::new();
+    loop {
+        let left_ms = until.since_ms(clock.uptime());
+        if left_ms == 0 {
+            return Ok(Err(Misheard::Silence));
+        }
+        if !has_bytes_within(port, left_ms).context("cannot listen to the serial port")? {
+            continue;
+        }
+        let mut some = [0; 256];
+        match port.read(&mut some) {
+            Ok(0) => anyhow::bail!("the serial port was closed: is the board unplugged?"),
+            Ok(length) => received.extend_from_slice(&some[..length]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(error) => {
+                return Err(error).context("the serial port broke: is the board unplugged?");
             }
         }
+        match question.answered(&received) {
+            Ok(None) => {}
+            Ok(Some(answer)) => return Ok(Ok(answer)),
+            Err(misheard) => return Ok(Err(misheard)),
+        }
+    }
+}
+
+fn has_bytes_within(port: &File, ms: u64) -> io::Result<bool> {
+    let nanoseconds = i64::try_from(ms % 1_000 * 1_000_000).expect("less than a second");
+    let timeout = Timespec {
+        tv_sec: i64::try_from(ms / 1_000).expect("a short time"),
+        tv_nsec: nanoseconds,
+    };
+    let mut awaited = [PollFd::new(port, PollFlags::IN)];
+    match poll(&mut awaited, Some(&timeout)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -1,165 +1,26 @@
 //! Boards at the other end of a pseudo terminal.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::{Read as _, Write as _},
-    os::unix::net::UnixStream as StdStream,
-    sync::{Arc, Mutex},
-};
+mod one_of_several;
+mod rig;
+mod without_agent;
 
 use gate_core::{
     action::{DoorCommand, DoorSignal},
     input::DoorInput,
 };
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use tempfile::TempDir;
 
 use super::*;
 use crate::door_io::{
-    SafeLevels, child,
     latch::{Cause, Move},
-    link::Link,
-    protocol::{Ask, Report, VERSION},
-    wiring::BoxWiring,
 };
+use rig::{Bus, Manner, PATIENCE, Process};
 
 const DOOR: DoorId = DoorId(2);
-const PATIENCE: Duration = Duration::from_secs(20);
+const UNIT: u8 = 1;
 
-/// How a board behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Manner {
-    Answers,
-    Garbles { times: u32 },
-    IsSilent,
-    Refuses,
-    IsUnplugged,
-}
-
-#[derive(Debug)]
-struct Facts {
-    manner: Manner,
-    coils: BTreeMap<u16, Switch>,
-    inputs: u8,
-    heard: Vec<u8>,
-}
-
-/// A board, and the place where its port appears.
-struct Board {
-    folder: TempDir,
-    facts: Arc<Mutex<Facts>>,
-}
-
-impl Board {
-    fn new() -> Self {
-        let board = Self {
-            folder: tempfile::tempdir().unwrap(),
-            facts: Arc::new(Mutex::new(Facts {
-                manner: Manner::Answers,
-                coils: BTreeMap::new(),
-                inputs: 0,
-                heard: Vec::new(),
-            })),
-        };
-        board.plug_in();
-        board
-    }
-
-    fn port(&self) -> PathBuf {
-        self.folder.path().join("port")
-    }
-
-    fn plug_in(&self) {
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        let master = openpt(flags).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let name = PathBuf::from(name.to_str().unwrap());
-        // Held open, for a terminal that nobody has opened yet reads as hung up.
-        let held = std::fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&name)
-            .unwrap();
-        let _ = std::fs::remove_file(self.port());
-        std::os::unix::fs::symlink(&name, self.port()).unwrap();
-        let facts = Arc::clone(&self.facts);
-        facts.lock().unwrap().manner = Manner::Answers;
-        std::thread::spawn(move || {
-            serve(&mut File::from(master), &facts);
-            drop(held);
-        });
-    }
-
-    fn behaves(&self, manner: Manner) {
-        self.facts.lock().unwrap().manner = manner;
-    }
-
-    fn inputs(&self, inputs: u8) {
-        self.facts.lock().unwrap().inputs = inputs;
-    }
-
-    fn coil(&self, coil: u16) -> Option<Switch> {
-        self.facts.lock().unwrap().coils.get(&coil).copied()
-    }
-
-    fn place(&self) -> DoorPlace {
-        let text = format!(
-            "port = {:?}\npoll_ms = 20\nlock = {{ relay = 0, locked = \"off\" }}\n\
-             green = {{ relay = 1 }}\ncontact = {{ input = 0 }}\nfire = {{ input = 2 }}\n\
-             request_to_exit = {{ input = 1 }}",
-            self.port()
-        );
-        DoorPlace {
-            door: DOOR,
-            levels: SafeLevels::default(),
-            io: DoorIoConfig::Modbus(toml::from_str(&text).unwrap()),
-        }
-    }
-
-    fn open(&self) -> BoardLines {
-        BoardLines::open(&[(self.place(), Level::Locked)], Clock::system()).unwrap()
-    }
-}
-
-/// Frames come in one piece here: eight bytes, or four.
-fn serve(port: &mut File, facts: &Mutex<Facts>) {
-    let mut some = [0; 64];
-    while let Ok(length) = port.read(&mut some) {
-        let asked = &some[..length];
-        let mut facts = facts.lock().unwrap();
-        facts.heard.extend(asked);
-        let mut answer = match facts.manner {
-            Manner::IsUnplugged => return,
-            Manner::IsSilent => continue,
-            Manner::Refuses => modbus::sealed(vec![asked[0], asked[1] | 0x80, 2]),
-            Manner::Answers | Manner::Garbles { .. } => match asked {
-                [1, 5, high, low, value, ..] => {
-                    let coil = u16::from_be_bytes([*high, *low]);
-                    let to = if *value == 0xff {
-                        Switch::On
-                    } else {
-                        Switch::Off
-                    };
-                    facts.coils.insert(coil, to);
-                    asked.to_vec()
-                }
-                [1, 2, ..] => modbus::sealed(vec![1, 2, 1, facts.inputs]),
-                _ => continue,
-            },
-        };
-        if let Manner::Garbles { times } = facts.manner {
-            answer[2] ^= 0x10;
-            facts.manner = match times {
-                1 => Manner::Answers,
-                more => Manner::Garbles { times: more - 1 },
-            };
-        }
-        drop(facts);
-        port.write_all(&answer).unwrap();
-    }
+fn open(bus: &Bus) -> BoardLines {
+    let place = bus.place(DOOR.0, UNIT);
+    BoardLines::open(&[(place, Level::Locked)], Clock::system()).unwrap()
 }
 
 fn lock(to: Level) -> Drive {
@@ -170,9 +31,34 @@ fn lock(to: Level) -> Drive {
     })
 }
 
-async fn sensed(lines: &mut BoardLines) -> anyhow::Result<DoorInput> {
-    let sensed = tokio::time::timeout(PATIENCE, lines.sensed()).await;
-    Ok(sensed.expect("something happens within 20 s")?.input)
+async fn news(lines: &mut BoardLines) -> News {
+    loop {
+        let news = tokio::time::timeout(PATIENCE, lines.news()).await;
+        match news.expect("something happens within 20 s").unwrap() {
+            News::Settled => {}
+            news => return news,
+        }
+    }
+}
+
+async fn sensed(lines: &mut BoardLines) -> DoorInput {
+    loop {
+        if let News::Sensed(sensed) = news(lines).await {
+            return sensed.input;
+        }
+    }
+}
+
+async fn fails(lines: &mut BoardLines) -> String {
+    loop {
+        if let News::State {
+            problem: Some(problem),
+            ..
+        } = news(lines).await
+        {
+            return problem;
+        }
+    }
 }
 
 /// Lets the lines work until something holds of the board.
@@ -180,7 +66,7 @@ async fn until(lines: &mut BoardLines, holds: impl Fn() -> bool) {
     let works = async {
         while !holds() {
             let waited = Duration::from_millis(5);
-            if let Ok(broken) = tokio::time::timeout(waited, lines.sensed()).await {
+            if let Ok(broken) = tokio::time::timeout(waited, lines.news()).await {
                 broken.unwrap();
             }
         }
@@ -190,24 +76,25 @@ async fn until(lines: &mut BoardLines, holds: impl Fn() -> bool) {
         .expect("in time");
 }
 
+async fn settles(lines: &mut BoardLines) {
+    let settled = tokio::time::timeout(PATIENCE, lines.settle()).await;
+    settled.expect("in time").unwrap();
+}
+
 #[tokio::test]
 async fn relays_follow_and_inputs_are_told_when_they_change() {
-    let board = Board::new();
-    board.inputs(0b101);
-    let mut lines = board.open();
-    // At rest the loops of contact and fire are closed: there is voltage.
-    let first = [
-        sensed(&mut lines).await.unwrap(),
-        sensed(&mut lines).await.unwrap(),
-    ];
+    let bus = Bus::of(&[UNIT]);
+    let mut lines = open(&bus);
+    let first = [sensed(&mut lines).await, sensed(&mut lines).await];
     assert_eq!(first, [DoorInput::Closed, DoorInput::FireEnded]);
-    assert_eq!(board.coil(0), Some(Switch::Off), "locked from the start");
+    settles(&mut lines).await;
+    assert_eq!(bus.coil(UNIT, 0), Some(Switch::Off), "locked from the start");
     lines.drive(DOOR, lock(Level::Released)).unwrap();
     lines
         .drive(DOOR, Drive::Signal(DoorSignal::Granted))
         .unwrap();
     until(&mut lines, || {
-        (board.coil(0), board.coil(1)) == (Some(Switch::On), Some(Switch::On))
+        (bus.coil(UNIT, 0), bus.coil(UNIT, 1)) == (Some(Switch::On), Some(Switch::On))
     })
     .await;
     for (inputs, input) in [
@@ -215,117 +102,91 @@ async fn relays_follow_and_inputs_are_told_when_they_change() {
         (0b110, DoorInput::RequestToExit),
         (0b010, DoorInput::FireRaised),
     ] {
-        board.inputs(inputs);
-        assert_eq!(sensed(&mut lines).await.unwrap(), input);
+        bus.with(UNIT, |unit| unit.inputs = inputs);
+        assert_eq!(sensed(&mut lines).await, input);
     }
     lines.drive(DOOR, lock(Level::Locked)).unwrap();
-    lines.settle().await.unwrap();
-    assert_eq!(board.coil(0), Some(Switch::Off));
+    assert!(!lines.is_settled());
+    settles(&mut lines).await;
+    assert_eq!(bus.coil(UNIT, 0), Some(Switch::Off));
 }
 
 #[tokio::test]
 async fn a_noisy_bus_is_asked_again_and_a_broken_one_is_a_fault() {
-    let board = Board::new();
-    let mut lines = board.open();
-    board.behaves(Manner::Garbles {
-        times: TRIES_MAX - 1,
-    });
+    let bus = Bus::of(&[UNIT]);
+    let mut lines = open(&bus);
+    let times = unit::TRIES_MAX - 1;
+    bus.behaves(UNIT, Manner::Garbles { times });
     lines.drive(DOOR, lock(Level::Released)).unwrap();
-    until(&mut lines, || board.coil(0) == Some(Switch::On)).await;
+    until(&mut lines, || bus.coil(UNIT, 0) == Some(Switch::On)).await;
+    settles(&mut lines).await;
+    let works = News::State {
+        door: DOOR,
+        problem: None,
+    };
+    assert!(lines.standing().contains(&works));
     for (manner, words) in [
         (Manner::Garbles { times: 1_000 }, "checksum"),
         (Manner::IsSilent, "does not answer"),
         (Manner::Refuses, "exception 2 (it has no such relay"),
     ] {
-        let board = Board::new();
-        let mut lines = board.open();
-        until(&mut lines, || board.coil(0).is_some()).await;
-        board.behaves(manner);
-        let broken = async { while lines.sensed().await.is_ok() {} };
-        tokio::time::timeout(PATIENCE, broken).await.unwrap();
-        drop(lines);
-        let mut lines = board.open();
-        let error = loop {
-            if let Err(error) = sensed(&mut lines).await {
-                break error;
-            }
-        };
-        assert!(format!("{error:#}").contains(words), "{error:#}");
-        lines.drive(DOOR, lock(Level::Locked)).ok();
-        assert!(lines.settle().await.is_err(), "{manner:?}");
+        let bus = Bus::of(&[UNIT]);
+        let mut lines = open(&bus);
+        until(&mut lines, || bus.coil(UNIT, 0).is_some()).await;
+        bus.behaves(UNIT, manner);
+        let problem = fails(&mut lines).await;
+        assert!(problem.contains(words), "{problem}");
+        assert!(problem.starts_with("unit 1: "), "{problem}");
+        lines.drive(DOOR, lock(Level::Released)).unwrap();
+        assert!(!lines.is_settled(), "{manner:?}");
     }
+}
+
+#[tokio::test]
+async fn a_refused_lamp_is_a_fault_and_lock_and_inputs_go_on() {
+    let bus = Bus::of(&[UNIT]);
+    bus.behaves(UNIT, Manner::RefusesRelay { relay: 1 });
+    let mut lines = open(&bus);
+    let problem = fails(&mut lines).await;
+    assert!(problem.contains("relay 1: the board refuses"), "{problem}");
+    lines.drive(DOOR, lock(Level::Released)).unwrap();
+    until(&mut lines, || bus.coil(UNIT, 0) == Some(Switch::On)).await;
+    settles(&mut lines).await;
+    bus.with(UNIT, |unit| unit.inputs = 0b001);
+    while sensed(&mut lines).await != DoorInput::FireRaised {}
 }
 
 #[tokio::test]
 async fn an_unplugged_board_is_a_fault_and_works_again_as_it_should_when_it_is_back() {
-    let board = Board::new();
-    board.inputs(0b101);
-    let (ours, theirs) = StdStream::pair().unwrap();
-    let process = std::thread::spawn(move || {
-        child::serve_on(&child::runtime().unwrap(), theirs, std::future::pending())
-    });
-    let mut link = Link::<Report, Ask>::new(ours).unwrap();
-    let wiring = BoxWiring {
-        hold: board.folder.path().join("hold"),
-        doors: vec![board.place()],
-    };
-    let version = VERSION;
-    link.say(&Ask::Begin { version, wiring });
-    link.say(&Ask::Command {
-        door: DOOR,
-        decided_at: Clock::system().uptime(),
-        command: DoorCommand::HoldReleased,
-    });
-    let mut fault = async || {
-        loop {
-            link.say(&Ask::Heartbeat { number: 0 });
-            let report = tokio::time::timeout(PATIENCE, link.next()).await;
-            match report.unwrap().unwrap() {
-                Report::Fault { problem, .. } => return problem,
-                // The agent says something now and then.
-                Report::Alive { .. } => tokio::time::sleep(Duration::from_millis(20)).await,
-                Report::Ready { .. } | Report::Input { .. } | Report::WasAlone => {}
-            }
-        }
-    };
-    assert_eq!(fault().await, None);
-    let is_released = || board.coil(0) == Some(Switch::On);
-    while !is_released() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    board.behaves(Manner::IsUnplugged);
-    let problem = fault().await.expect("a fault");
+    let bus = Bus::of(&[UNIT]);
+    let hold = bus.folder.path().join("hold");
+    let mut process = Process::start(hold, vec![bus.place(DOOR.0, UNIT)]);
+    process.command(DOOR.0, DoorCommand::HoldReleased);
+    assert_eq!(process.state_of(DOOR.0).await, None);
+    let is_released = || bus.coil(UNIT, 0) == Some(Switch::On);
+    process.becomes(20_000, is_released).await;
+    bus.unplug();
+    let problem = process.state_of(DOOR.0).await.expect("a fault");
     assert!(problem.contains("serial port"), "{problem}");
-    board.facts.lock().unwrap().coils.clear();
-    board.plug_in();
-    while fault().await.is_some() {}
-    let released = async {
-        while !is_released() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, released)
-        .await
-        .expect("the board is told what shall hold");
-    link.say(&Ask::Rest);
-    while link.next().await.is_ok() {}
-    process.join().unwrap().unwrap();
+    bus.with(UNIT, |unit| unit.coils.clear());
+    bus.plug_in();
+    while process.state_of(DOOR.0).await.is_some() {}
+    assert!(is_released(), "the board is told what shall hold");
 }
 
 #[tokio::test]
 async fn an_lcus_relay_is_told_at_once_and_again_and_again() {
-    let board = Board::new();
-    board.behaves(Manner::IsSilent);
+    let bus = Bus::of(&[]);
     let text = format!(
         "port = {:?}\nlock = {{ relay = 1, locked = \"off\" }}",
-        board.port()
+        bus.port()
     );
     let place = DoorPlace {
         io: DoorIoConfig::Lcus(toml::from_str(&text).unwrap()),
-        ..board.place()
+        ..bus.place(DOOR.0, UNIT)
     };
     let mut lines = BoardLines::open(&[(place, Level::Locked)], Clock::system()).unwrap();
-    let heard = || board.facts.lock().unwrap().heard.clone();
+    let heard = || bus.heard();
     until(&mut lines, || heard() == [0xa0, 1, 0, 0xa1]).await;
     lines.drive(DOOR, lock(Level::Released)).unwrap();
     until(&mut lines, || heard().ends_with(&[0xa0, 1, 1, 0xa2])).await;
@@ -333,23 +194,22 @@ async fn an_lcus_relay_is_told_at_once_and_again_and_again() {
     until(&mut lines, || heard().len() >= length + 8).await;
     assert!(heard().ends_with(&[0xa0, 1, 1, 0xa2, 0xa0, 1, 1, 0xa2]));
     lines.drive(DOOR, lock(Level::Locked)).unwrap();
-    lines.settle().await.unwrap();
+    settles(&mut lines).await;
     until(&mut lines, || heard().ends_with(&[0xa0, 1, 0, 0xa1])).await;
 }
 
 #[tokio::test]
-async fn a_port_that_is_not_there_or_is_taken_is_said_so() {
-    let board = Board::new();
-    let mut place = board.place();
-    if let DoorIoConfig::Modbus(door) = &mut place.io {
-        door.port = "/dev/none".into();
-    }
-    let error = BoardLines::open(&[(place, Level::Locked)], Clock::system()).unwrap_err();
-    let error = format!("{error:#}");
+async fn a_port_that_is_not_there_is_said_so_with_what_to_do() {
+    let bus = Bus::of(&[UNIT]);
+    std::fs::remove_file(bus.port()).unwrap();
+    let mut lines = open(&bus);
+    let problem = fails(&mut lines).await;
     assert!(
-        error.contains("/dev/none") && error.contains("dialout"),
-        "{error}"
+        problem.contains("/port: ") && problem.contains("dialout"),
+        "{problem}"
     );
+    bus.plug_in();
+    settles(&mut lines).await;
 }
 
 #[test]
@@ -361,6 +221,24 @@ fn doors_at_one_port_must_agree_on_its_settings() {
     let lcus = "port = \"/p\"\nlock = { relay = 1, locked = \"off\" }";
     let lcus = DoorIoConfig::Lcus(toml::from_str(lcus).unwrap());
     assert_eq!(contradiction(&modbus(""), &modbus("unit = 2")), None);
+    let lock = contradiction(&modbus(""), &modbus("")).unwrap();
+    assert!(lock.contains("relay 0 of unit 1 at /p"), "{lock}");
+    let other = |rest: &str| {
+        let text = format!("port = \"/p\"\nlock = {{ relay = 4, locked = \"off\" }}\n{rest}");
+        DoorIoConfig::Modbus(toml::from_str(&text).unwrap())
+    };
+    let red = contradiction(&modbus("red = { relay = 4 }"), &other("")).unwrap();
+    assert!(red.contains("red of one and lock of the other"), "{red}");
+    let (contact, fire) = ("contact = { input = 1 }", "fire = { input = 1 }");
+    assert!(contradiction(&modbus(contact), &other(contact)).is_some());
+    assert!(contradiction(&modbus(fire), &other(contact)).is_some());
+    assert_eq!(contradiction(&modbus(fire), &other(fire)), None, "one panel");
+    let lcus_at = |relay: u16| {
+        let text = format!("port = \"/p\"\nlock = {{ relay = {relay}, locked = \"off\" }}");
+        DoorIoConfig::Lcus(toml::from_str(&text).unwrap())
+    };
+    assert_eq!(contradiction(&lcus_at(1), &lcus_at(2)), None);
+    assert!(contradiction(&lcus_at(1), &lcus_at(1)).is_some());
     let baud = contradiction(&modbus(""), &modbus("baud = 19200")).unwrap();
     assert!(baud.contains("baud") && baud.contains("/p"), "{baud}");
     assert!(contradiction(&modbus(""), &lcus).is_some());
@@ -369,6 +247,11 @@ fn doors_at_one_port_must_agree_on_its_settings() {
         ("poll_ms = 1", "poll_ms"),
         ("baud = 9601", "baud"),
         ("contact = { input = 64 }", "input"),
+        ("green = { relay = 0 }", "lock and green"),
+        (
+            "contact = { input = 3 }\nfire = { input = 3 }",
+            "input 3 has two uses: contact and fire",
+        ),
     ] {
         let DoorIoConfig::Modbus(door) = modbus(rest) else {
             unreachable!()

@@ -171,6 +171,18 @@ impl ModbusDoor {
         }
     }
 
+    /// Every relay, and what it is for.
+    pub(super) fn relays(&self) -> Vec<(&'static str, u16)> {
+        relays(self.lock, |lamp| self.lamp(lamp))
+    }
+
+    /// Every input, and what it is for.
+    pub(super) fn inputs(&self) -> Vec<(&'static str, u16)> {
+        let sensors = Sensor::ALL.into_iter();
+        let inputs = sensors.filter_map(|it| Some((it.name(), self.sensor(it)?.input)));
+        inputs.collect()
+    }
+
     /// What makes no sense in it, in words.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
@@ -183,10 +195,30 @@ impl ModbusDoor {
         if !BAUDS.contains(&self.baud) {
             return Some(format!("baud {} is none of {BAUDS:?}", self.baud));
         }
-        let inputs = Sensor::ALL.into_iter().filter_map(|it| self.sensor(it));
-        let input = inputs.map(|it| it.input).find(|input| *input >= INPUTS_MAX);
-        input.map(|input| format!("input {input} must be below {INPUTS_MAX}"))
+        let inputs = self.inputs();
+        if let Some((name, input)) = inputs.iter().find(|(_, input)| *input >= INPUTS_MAX) {
+            return Some(format!(
+                "input {input} ({name}) must be below {INPUTS_MAX}"
+            ));
+        }
+        used_twice("relay", &self.relays()).or_else(|| used_twice("input", &inputs))
     }
+}
+
+fn relays<'a>(
+    lock: LockRelay,
+    lamp: impl Fn(Lamp) -> Option<&'a LampRelay>,
+) -> Vec<(&'static str, u16)> {
+    let lamps = Lamp::ALL.into_iter();
+    let lamps = lamps.filter_map(|it| Some((it.name(), lamp(it)?.relay)));
+    [("lock", lock.relay)].into_iter().chain(lamps).collect()
+}
+
+fn used_twice(what: &str, uses: &[(&str, u16)]) -> Option<String> {
+    uses.iter().enumerate().find_map(|(at, (name, number))| {
+        let (first, _) = uses[..at].iter().find(|(_, it)| it == number)?;
+        Some(format!("{what} {number} has two uses: {first} and {name}"))
+    })
 }
 
 /// Speeds that boards know.
@@ -201,12 +233,21 @@ impl LcusDoor {
         }
     }
 
+    /// Every relay, and what it is for.
+    pub(super) fn relays(&self) -> Vec<(&'static str, u16)> {
+        relays(self.lock, |lamp| self.lamp(lamp))
+    }
+
     /// What makes no sense in it, in words.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
-        let lamps = Lamp::ALL.into_iter().filter_map(|it| self.lamp(it));
-        let relays = lamps.map(|lamp| lamp.relay).chain([self.lock.relay]);
-        let wrong = relays.into_iter().find(|relay| !(1..=16).contains(relay));
-        wrong.map(|relay| format!("relay {relay} is none: LCUS boards count from 1 to 16"))
+        let relays = self.relays();
+        let wrong = relays.iter().find(|(_, relay)| !(1..=16).contains(relay));
+        if let Some((name, relay)) = wrong {
+            return Some(format!(
+                "relay {relay} ({name}) is none: LCUS boards count from 1 to 16"
+            ));
+        }
+        used_twice("relay", &relays)
     }
 }

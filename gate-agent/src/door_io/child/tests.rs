@@ -17,6 +17,10 @@ const CLOSED: Report = Report::Input {
     door: DOOR,
     input: DoorInput::Closed,
 };
+const WORKS: Report = Report::Fault {
+    door: DOOR,
+    problem: None,
+};
 
 struct Rig {
     folder: TempDir,
@@ -61,11 +65,7 @@ impl Rig {
             thread,
         };
         assert_eq!(rig.next().await, Report::Ready { version: VERSION });
-        let works = Report::Fault {
-            door: DOOR,
-            problem: None,
-        };
-        assert_eq!(rig.next().await, works);
+        assert_eq!(rig.next().await, WORKS);
         assert_eq!(rig.next().await, CLOSED);
         rig
     }
@@ -192,6 +192,7 @@ async fn a_silent_agents_door_goes_to_what_is_configured_and_is_told_when_it_com
     assert_eq!(moves(&rig.trace()), ["released command", "locked silence"]);
     rig.link.say(&Ask::Heartbeat { number: 1 });
     assert_eq!(rig.next().await, Report::WasAlone);
+    assert_eq!(rig.next().await, WORKS, "and how the lines are");
     assert_eq!(rig.next().await, CLOSED, "and how the sensors stand");
     assert_eq!(rig.next().await, Report::Alive { number: 1 });
     // Said before the silence, and heard behind it.
@@ -199,6 +200,15 @@ async fn a_silent_agents_door_goes_to_what_is_configured_and_is_told_when_it_com
     rig.command_of(long_ago, SHORT);
     rig.is_heard().await;
     assert_eq!(moves(&rig.trace()).len(), 2);
+}
+
+#[tokio::test]
+async fn an_agent_that_takes_long_to_begin_is_not_given_up() {
+    let mut rig = Rig::start(levels(LastLevel::AsCommanded, LastLevel::Released)).await;
+    tokio::time::sleep(Duration::from_millis(desk::LEASE_MS + 700)).await;
+    rig.link.say(&Ask::Heartbeat { number: 1 });
+    assert_eq!(rig.next().await, Report::Alive { number: 1 });
+    assert_eq!(moves(&rig.trace()), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -229,7 +239,7 @@ async fn fire_releases_the_lock_before_the_agent_has_said_anything() {
 }
 
 #[tokio::test]
-async fn an_end_in_order_ends_a_release_and_leaves_what_is_configured() {
+async fn an_end_in_order_ends_a_release_and_the_process_with_it() {
     for (at_stop, command, expected) in [
         (
             LastLevel::AsCommanded,
@@ -237,17 +247,64 @@ async fn an_end_in_order_ends_a_release_and_leaves_what_is_configured() {
             vec!["released command", "locked abandoned"],
         ),
         (
-            LastLevel::AsCommanded,
+            LastLevel::Locked,
             DoorCommand::HoldReleased,
-            vec!["released command"],
+            vec!["released command", "locked end"],
         ),
-        (LastLevel::Released, DoorCommand::Lock, vec!["released end"]),
     ] {
         let mut rig = Rig::start(levels(at_stop, LastLevel::Locked)).await;
         rig.command(command);
         rig.link.say(&Ask::Rest);
         let (moves, ended) = rig.has_ended().await;
         assert_eq!(moves, expected);
+        ended.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn behind_an_end_in_order_a_lock_that_stands_otherwise_than_unpowered_is_held_until_another_takes_it()
+ {
+    for (lock, at_stop, command, expected) in [
+        (
+            WiredLock::FailSecure,
+            LastLevel::AsCommanded,
+            DoorCommand::HoldReleased,
+            vec!["released command"],
+        ),
+        (
+            WiredLock::FailSecure,
+            LastLevel::Released,
+            DoorCommand::Lock,
+            vec!["released end"],
+        ),
+        (
+            WiredLock::FailSafe,
+            LastLevel::AsCommanded,
+            DoorCommand::Lock,
+            vec!["released start", "locked command"],
+        ),
+    ] {
+        let levels = SafeLevels {
+            at_stop,
+            ..SafeLevels::of(lock)
+        };
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let mut rig = Rig::start_until(levels, async {
+            let _ = ended.await;
+        })
+        .await;
+        rig.command(command);
+        rig.link.say(&Ask::Rest);
+        assert_eq!(rig.next().await, Report::Holding, "{command:?}");
+        // The agent is gone, which is no crash.
+        let (ours, _) = StdStream::pair().unwrap();
+        rig.link = Link::new(ours).unwrap();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(!rig.thread.is_finished());
+        assert_eq!(moves(&rig.trace()), expected, "{command:?}");
+        end.send(()).unwrap();
+        let (moves, ended) = rig.has_ended().await;
+        assert_eq!(moves, expected, "{command:?}");
         ended.unwrap();
     }
 }

@@ -5,6 +5,7 @@ use std::{io, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use gpiocdev::line::{Bias, Drive, EdgeDetection, EdgeKind, Value};
+use shared::ids::DoorId;
 use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
@@ -57,8 +58,17 @@ pub(super) struct Edge {
     pub(super) number: u32,
 }
 
-/// What `gpioinfo` shows beside our lines.
-const CONSUMER: &str = "portcullis doors";
+/// What `gpioinfo` shows beside our lines, with the door's number behind it: at most 31 bytes.
+const CONSUMER: &str = "portcullis door ";
+
+/// The door, when a line's user is a door process.
+pub(super) fn door_of(consumer: &str) -> Option<&str> {
+    consumer.strip_prefix(CONSUMER)
+}
+
+fn consumer(door: DoorId) -> String {
+    format!("{CONSUMER}{door}")
+}
 
 /// Where chips are.
 #[derive(Clone, Debug)]
@@ -122,12 +132,13 @@ impl Chips {
     pub(super) fn outputs(
         &self,
         chip: &ChipFacts,
+        door: DoorId,
         uses: &[OutputUse],
     ) -> anyhow::Result<OutputLines> {
         match self {
             Self::Kernel => {
                 let mut builder = gpiocdev::Request::builder();
-                builder.on_chip(&chip.path).with_consumer(CONSUMER);
+                builder.on_chip(&chip.path).with_consumer(consumer(door));
                 for line in uses {
                     builder.with_line(line.offset);
                     builder.as_output(value_of(line.stands));
@@ -140,16 +151,21 @@ impl Chips {
                 Ok(OutputLines::Kernel(builder.request()?))
             }
             #[cfg(test)]
-            Self::Fake(chip) => chip.take_outputs(uses).map(OutputLines::Fake),
+            Self::Fake(chip) => chip.take_outputs(&consumer(door), uses).map(OutputLines::Fake),
         }
     }
 
     /// Takes inputs and listens to them.
-    pub(super) fn inputs(&self, chip: &ChipFacts, uses: &[InputUse]) -> anyhow::Result<InputLines> {
+    pub(super) fn inputs(
+        &self,
+        chip: &ChipFacts,
+        door: DoorId,
+        uses: &[InputUse],
+    ) -> anyhow::Result<InputLines> {
         match self {
             Self::Kernel => {
                 let mut builder = gpiocdev::Request::builder();
-                builder.on_chip(&chip.path).with_consumer(CONSUMER);
+                builder.on_chip(&chip.path).with_consumer(consumer(door));
                 for line in uses {
                     builder.with_line(line.offset).as_input();
                     builder.with_bias(bias_of(line.bias));
@@ -171,7 +187,7 @@ impl Chips {
                 Ok(InputLines::Kernel(request))
             }
             #[cfg(test)]
-            Self::Fake(chip) => chip.take_inputs(uses).map(InputLines::Fake),
+            Self::Fake(chip) => chip.take_inputs(&consumer(door), uses).map(InputLines::Fake),
         }
     }
 }

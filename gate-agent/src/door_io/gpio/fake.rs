@@ -22,6 +22,7 @@ pub(super) enum Taking {
 #[derive(Debug, Default)]
 struct Wires {
     taken: BTreeMap<u32, Taking>,
+    consumers: BTreeMap<u32, String>,
     /// The voltages on the lines; a line that nobody drives is high.
     low: std::collections::BTreeSet<u32>,
     /// Each time an output was set.
@@ -58,14 +59,14 @@ impl FakeChip {
             },
             consumer: match offset {
                 9 => "spi0 CS0".into(),
-                offset if wires.taken.contains_key(&offset) => "portcullis doors".into(),
+                offset if wires.taken.contains_key(&offset) => wires.consumers[&offset].clone(),
                 _ => String::new(),
             },
         };
         (0..LINES).map(line).collect()
     }
 
-    fn take(&self, takings: Vec<(u32, Taking)>) -> anyhow::Result<Taken> {
+    fn take(&self, consumer: &str, takings: Vec<(u32, Taking)>) -> anyhow::Result<Taken> {
         let mut wires = self.wires.lock().unwrap();
         let is_busy = |offset: &u32| *offset == 9 || wires.taken.contains_key(offset);
         if takings.iter().any(|(offset, _)| is_busy(offset)) {
@@ -73,7 +74,9 @@ impl FakeChip {
                 std::io::Error::from_raw_os_error(rustix::io::Errno::BUSY.raw_os_error()).into(),
             );
         }
-        let offsets = takings.iter().map(|(offset, _)| *offset).collect();
+        let offsets: Vec<u32> = takings.iter().map(|(offset, _)| *offset).collect();
+        let consumers = offsets.iter().map(|offset| (*offset, consumer.to_owned()));
+        wires.consumers.extend(consumers);
         wires.taken.extend(takings);
         Ok(Taken {
             chip: self.clone(),
@@ -82,9 +85,9 @@ impl FakeChip {
         })
     }
 
-    pub(super) fn take_outputs(&self, uses: &[OutputUse]) -> anyhow::Result<Taken> {
+    pub(super) fn take_outputs(&self, consumer: &str, uses: &[OutputUse]) -> anyhow::Result<Taken> {
         let takings = uses.iter().map(|it| (it.offset, Taking::Output(*it)));
-        let taken = self.take(takings.collect())?;
+        let taken = self.take(consumer, takings.collect())?;
         let mut wires = self.wires.lock().unwrap();
         wires
             .set
@@ -92,9 +95,9 @@ impl FakeChip {
         Ok(taken)
     }
 
-    pub(super) fn take_inputs(&self, uses: &[InputUse]) -> anyhow::Result<Taken> {
+    pub(super) fn take_inputs(&self, consumer: &str, uses: &[InputUse]) -> anyhow::Result<Taken> {
         let takings = uses.iter().map(|it| (it.offset, Taking::Input(*it)));
-        let mut taken = self.take(takings.collect())?;
+        let mut taken = self.take(consumer, takings.collect())?;
         let (tell, edges) = mpsc::unbounded_channel();
         self.wires.lock().unwrap().edges = Some(tell);
         taken.edges = Some(edges);
@@ -140,6 +143,13 @@ impl FakeChip {
             (Stands::Idle, Voltage::High) => Voltage::Low,
             (Stands::Idle, Voltage::Low) => Voltage::High,
         })
+    }
+
+    /// The levels at which an output was ever set.
+    pub(super) fn was_set(&self, offset: u32) -> Vec<Stands> {
+        let wires = self.wires.lock().unwrap();
+        let of = wires.set.iter().filter(|(of, _)| *of == offset);
+        of.map(|(_, stands)| *stands).collect()
     }
 
     pub(super) fn taking(&self, offset: u32) -> Option<Taking> {

@@ -29,8 +29,34 @@ fn whole() -> GpioDoor {
 }
 
 fn open(chip: &FakeChip, wiring: &GpioDoor, level: Level) -> anyhow::Result<GpioLines> {
+    open_as(DOOR, chip, wiring, level)
+}
+
+fn open_as(
+    door: DoorId,
+    chip: &FakeChip,
+    wiring: &GpioDoor,
+    level: Level,
+) -> anyhow::Result<GpioLines> {
     let chips = Chips::Fake(chip.clone());
-    GpioLines::open_on(&chips, DOOR, wiring, level, Clock::system())
+    GpioLines::open_on(chips, door, wiring, level, Clock::system())
+}
+
+async fn sensed(lines: &mut GpioLines) -> DoorInput {
+    loop {
+        let news = tokio::time::timeout(Duration::from_secs(20), lines.news()).await;
+        if let News::Sensed(Sensed { door: DOOR, input }) = news.unwrap().unwrap() {
+            return input;
+        }
+    }
+}
+
+fn inputs_of(standing: Vec<News>) -> Vec<DoorInput> {
+    let inputs = standing.into_iter().filter_map(|news| match news {
+        News::Sensed(sensed) => Some(sensed.input),
+        News::State { .. } | News::Settled => None,
+    });
+    inputs.collect()
 }
 
 fn lock(to: Level) -> Drive {
@@ -108,13 +134,12 @@ async fn sensors_say_what_their_voltages_mean() {
         (8, Voltage::High, DoorInput::FireEnded),
     ] {
         chip.pull(offset, voltage);
-        let door = DOOR;
-        assert_eq!(lines.sensed().await.unwrap(), Sensed { door, input });
+        assert_eq!(sensed(&mut lines).await, input);
     }
     // A button that is let go says nothing.
     chip.pull(6, Voltage::High);
     chip.pull(5, Voltage::High);
-    assert_eq!(lines.sensed().await.unwrap().input, DoorInput::Opened);
+    assert_eq!(sensed(&mut lines).await, DoorInput::Opened);
 }
 
 #[tokio::test]
@@ -123,22 +148,21 @@ async fn whoever_begins_to_listen_or_lost_edges_is_told_how_things_stand() {
     chip.pull(5, Voltage::Low);
     chip.pull(6, Voltage::Low);
     let mut lines = open(&chip, &whole(), Level::Locked).unwrap();
-    let inputs = |standing: Vec<Sensed>| standing.iter().map(|it| it.input).collect::<Vec<_>>();
     // Nothing pulls the tamper loop low, so it is open; the fire line is high and active low.
     let standing = [
         DoorInput::Closed,
         DoorInput::TamperRaised,
         DoorInput::FireEnded,
     ];
-    assert_eq!(inputs(lines.standing().unwrap()), standing);
+    assert_eq!(inputs_of(lines.standing().unwrap()), standing);
 
     chip.pull(7, Voltage::Low);
-    assert_eq!(lines.sensed().await.unwrap().input, DoorInput::TamperEnded);
+    assert_eq!(sensed(&mut lines).await, DoorInput::TamperEnded);
     chip.pull_unheard(5, Voltage::High);
     chip.pull(8, Voltage::Low);
     let mut heard = Vec::new();
     for _ in 0..4 {
-        heard.push(lines.sensed().await.unwrap().input);
+        heard.push(sensed(&mut lines).await);
     }
     assert_eq!(
         heard,
@@ -165,13 +189,75 @@ async fn lamps_follow_signals_and_the_pre_alarm_beeps() {
     let quiet = async {
         while chip.drives(4) == Some(Voltage::High) {
             let waited = Duration::from_millis(20);
-            let sensed = tokio::time::timeout(waited, lines.sensed()).await;
+            let sensed = tokio::time::timeout(waited, lines.news()).await;
             assert!(sensed.is_err(), "{sensed:?}");
         }
     };
     tokio::time::timeout(Duration::from_secs(20), quiet)
         .await
         .expect("it beeps");
+}
+
+#[test]
+fn a_line_that_has_two_uses_is_refused_with_both_names() {
+    let chip = FakeChip::default();
+    // Line 1 is the one that is called LOCK.
+    let twice = "chip = \"fake-chip\"\nlock = { line = 1, locked = \"low\" }\n\
+                 contact = { line = \"LOCK\" }";
+    let error = open(&chip, &wiring(twice), Level::Locked).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains("line 1 of") && error.contains("lock (1) and contact (\"LOCK\")"),
+        "{error}"
+    );
+    assert_eq!(chip.taking(1), None);
+
+    let first = "chip = \"fake-chip\"\nlock = { line = 1, locked = \"low\" }";
+    let second = "chip = \"fake-chip\"\nlock = { line = 2, locked = \"low\" }\n\
+                  green = { line = \"LOCK\" }";
+    let _first = open_as(DoorId(1), &chip, &wiring(first), Level::Locked).unwrap();
+    let error = open(&chip, &wiring(second), Level::Locked).unwrap_err();
+    let error = error.to_string();
+    let words = "line \"LOCK\" (green) is wired to door 1 too";
+    assert!(error.contains(words), "{error}");
+}
+
+#[tokio::test]
+async fn a_lock_that_is_taken_in_a_fire_is_never_locked() {
+    let chip = FakeChip::default();
+    chip.pull(8, Voltage::Low);
+    let lines = open(&chip, &whole(), Level::Locked).unwrap();
+    assert_eq!(chip.was_set(1), [Stands::Active], "released at once");
+    let standing = inputs_of(lines.standing().unwrap());
+    assert!(standing.contains(&DoorInput::FireRaised), "{standing:?}");
+}
+
+#[tokio::test]
+async fn a_sensors_line_that_cannot_be_had_is_a_fault_and_the_lock_is_driven_all_the_same() {
+    let chip = FakeChip::default();
+    let other = "chip = \"fake-chip\"\nlock = { line = 5, locked = \"low\" }";
+    let other = open_as(DoorId(1), &chip, &wiring(other), Level::Locked).unwrap();
+    let mut lines = open(&chip, &whole(), Level::Locked).unwrap();
+    let News::State {
+        problem: Some(problem),
+        ..
+    } = &lines.standing().unwrap()[0]
+    else {
+        panic!("a fault");
+    };
+    assert!(problem.contains("line 5 (contact) is wired to door 1 too"), "{problem}");
+    lines.drive(lock(Level::Released)).unwrap();
+    assert_eq!(chip.drives(1), Some(Voltage::High));
+
+    drop(other);
+    let news = tokio::time::timeout(Duration::from_secs(20), lines.news()).await;
+    let works = News::State {
+        door: DOOR,
+        problem: None,
+    };
+    assert_eq!(news.unwrap().unwrap(), works);
+    assert_eq!(sensed(&mut lines).await, DoorInput::Opened);
+    assert_eq!(chip.was_set(1), [Stands::Idle, Stands::Active], "not taken anew");
 }
 
 #[test]
@@ -196,7 +282,7 @@ fn what_is_not_there_is_listed_with_what_to_write() {
         ),
         (
             "chip = \"fake-chip\"\nlock = { line = 9, locked = \"low\" }",
-            vec!["line 9 is used by \"spi0 CS0\"", "device tree"],
+            vec!["line 9 (lock) is used by \"spi0 CS0\"", "device tree"],
         ),
     ] {
         let error = open(&chip, &wiring(text), Level::Locked).unwrap_err();

@@ -1,6 +1,6 @@
 //! A door's GPIO lines as the configuration names them.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -180,22 +180,30 @@ impl GpioDoor {
         }
     }
 
-    /// Every line that it uses.
-    pub fn lines(&self) -> impl Iterator<Item = &LineChoice> {
-        let lamps = Lamp::ALL.into_iter().filter_map(|lamp| self.lamp(lamp));
-        let sensors = Sensor::ALL.into_iter().filter_map(|it| self.sensor(it));
-        [&self.lock.line]
+    /// Every line that it uses, and for what.
+    pub fn uses(&self) -> impl Iterator<Item = (&'static str, &LineChoice)> {
+        let lamps = Lamp::ALL.into_iter();
+        let lamps = lamps.filter_map(|lamp| Some((lamp.name(), &self.lamp(lamp)?.line)));
+        let sensors = Sensor::ALL.into_iter();
+        let sensors = sensors.filter_map(|it| Some((it.name(), &self.sensor(it)?.line)));
+        [("lock", &self.lock.line)]
             .into_iter()
-            .chain(lamps.map(|lamp| &lamp.line))
-            .chain(sensors.map(|sensor| &sensor.line))
+            .chain(lamps)
+            .chain(sensors)
     }
 
-    /// What makes no sense in it, in words.
+    /// What makes no sense in it, in words. That a name and an offset are one line is found when
+    /// the chip is there.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
-        let mut seen = BTreeSet::new();
-        if let Some(line) = self.lines().find(|line| !seen.insert(*line)) {
-            return Some(format!("line {line} of chip {:?} has two uses", self.chip));
+        let mut seen = BTreeMap::new();
+        for (name, line) in self.uses() {
+            if let Some(first) = seen.insert(line, name) {
+                let chip = &self.chip;
+                return Some(format!(
+                    "line {line} of chip {chip:?} has two uses: {first} and {name}"
+                ));
+            }
         }
         let debounce = Sensor::ALL.into_iter();
         let mut debounce = debounce.filter_map(|sensor| self.sensor(sensor)?.debounce_ms);
@@ -209,9 +217,12 @@ impl GpioDoor {
         if self.chip != other.chip {
             return None;
         }
-        let shared = self
-            .lines()
-            .find(|line| other.lines().any(|it| it == *line));
-        shared.map(|line| format!("line {line} of chip {:?} is two doors'", self.chip))
+        self.uses().find_map(|(name, line)| {
+            let (theirs, _) = other.uses().find(|(_, it)| *it == line)?;
+            let chip = &self.chip;
+            Some(format!(
+                "line {line} of chip {chip:?} is two doors': {name} of one and {theirs} of the other"
+            ))
+        })
     }
 }

@@ -89,19 +89,26 @@ pub(super) enum Process {
 }
 
 impl Process {
-    /// Waits for it to close its socket and end; kills it when it does not.
-    pub(super) async fn ends_within(&mut self, link: &mut Link<Report, Ask>, ms: u64) {
-        let ended = async {
-            while link.next().await.is_ok() {}
+    /// Waits until it has ended, or says that it goes on because it holds something. It is not
+    /// killed: its lines would be dropped, and the next door process ends it anyway.
+    pub(super) async fn rests_within(&mut self, link: &mut Link<Report, Ask>, ms: u64) {
+        let rested = async {
+            loop {
+                match link.next().await {
+                    Ok(Report::Holding) => return,
+                    Ok(_) => {}
+                    Err(_ended) => break,
+                }
+            }
             match self {
                 Self::Child(child) => drop(child.wait().await),
                 #[cfg(test)]
                 Self::Thread(thread) => drop(thread.take().map(std::thread::JoinHandle::join)),
             }
         };
-        if timeout(Duration::from_millis(ms), ended).await.is_err() {
-            tracing::error!("the door process did not end in time");
-            self.kill().await;
+        let limit = Duration::from_millis(ms);
+        if timeout(limit, rested).await.is_err() {
+            tracing::error!("the door process neither ended nor said what it holds");
         }
     }
 

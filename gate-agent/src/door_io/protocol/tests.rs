@@ -63,6 +63,7 @@ fn reports() -> Vec<Report> {
         },
         Report::Alive { number: 9 },
         Report::WasAlone,
+        Report::Holding,
     ];
     reports.extend((0..10).map(|number| Report::Input {
         door,
@@ -114,7 +115,7 @@ fn what_is_out_of_range_is_refused() {
         Ask::read(&begin[2..]),
         Err(Garbled::Version { version: 99 })
     );
-    let unknown = b"\x01\x01\x00\x00\x00{\"hold\":\"/h\",\"doors\":[],\"more\":1}";
+    let unknown = b"\x01\x02\x00\x00\x00{\"hold\":\"/h\",\"doors\":[],\"more\":1}";
     assert!(matches!(Ask::read(unknown), Err(Garbled::Wiring { .. })));
 }
 
