@@ -223,7 +223,8 @@ fn lives(process: Pid) -> bool {
 }
 
 #[tokio::test]
-async fn a_door_that_is_held_released_stays_so_behind_an_end_in_order_until_the_next_agent_has_it() {
+async fn a_door_that_is_held_released_stays_so_behind_an_end_in_order_until_the_next_agent_has_it()
+{
     let the_box = Box::new();
     let agent = the_box.start(real()).await;
     agent.command(DoorCommand::HoldReleased).await;

@@ -50,10 +50,18 @@ enum Speech {
 /// What the port does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Work {
-    Closed { open_at: Uptime },
+    Closed {
+        open_at: Uptime,
+    },
     Idle,
-    Opening { patience: Patience },
-    Asking { unit: u8, what: What, patience: Patience },
+    Opening {
+        patience: Patience,
+    },
+    Asking {
+        unit: u8,
+        what: What,
+        patience: Patience,
+    },
 }
 
 /// How long its driver is waited for before that is a fault.
@@ -313,9 +321,10 @@ impl BoardLines {
             }
             Work::Idle => {
                 let questions = self.units.iter();
-                let questions = questions
-                    .filter_map(|(address, unit)| Some((*address, unit.question(now)?)));
-                let Some((address, (_, what))) = questions.min_by_key(|(_, (pressing, _))| *pressing)
+                let questions =
+                    questions.filter_map(|(address, unit)| Some((*address, unit.question(now)?)));
+                let Some((address, (_, what))) =
+                    questions.min_by_key(|(_, (pressing, _))| *pressing)
                 else {
                     return Ok(());
                 };

@@ -324,7 +324,9 @@ impl Source {
                 let facts = known.iter().find(|facts| facts.offset == offset)?;
                 match (facts.consumer.as_str(), chips::door_of(&facts.consumer)) {
                     ("", _) => None,
-                    (_, Some(door)) => Some(format!("line {line} ({name}) is wired to door {door} too")),
+                    (_, Some(door)) => {
+                        Some(format!("line {line} ({name}) is wired to door {door} too"))
+                    }
                     (user, None) => Some(format!("line {line} ({name}) is used by {user:?}")),
                 }
             })

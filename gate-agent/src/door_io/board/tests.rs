@@ -10,9 +10,7 @@ use gate_core::{
 };
 
 use super::*;
-use crate::door_io::{
-    latch::{Cause, Move},
-};
+use crate::door_io::latch::{Cause, Move};
 use rig::{Bus, Manner, PATIENCE, Process};
 
 const DOOR: DoorId = DoorId(2);
@@ -88,7 +86,11 @@ async fn relays_follow_and_inputs_are_told_when_they_change() {
     let first = [sensed(&mut lines).await, sensed(&mut lines).await];
     assert_eq!(first, [DoorInput::Closed, DoorInput::FireEnded]);
     settles(&mut lines).await;
-    assert_eq!(bus.coil(UNIT, 0), Some(Switch::Off), "locked from the start");
+    assert_eq!(
+        bus.coil(UNIT, 0),
+        Some(Switch::Off),
+        "locked from the start"
+    );
     lines.drive(DOOR, lock(Level::Released)).unwrap();
     lines
         .drive(DOOR, Drive::Signal(DoorSignal::Granted))
@@ -232,7 +234,11 @@ fn doors_at_one_port_must_agree_on_its_settings() {
     let (contact, fire) = ("contact = { input = 1 }", "fire = { input = 1 }");
     assert!(contradiction(&modbus(contact), &other(contact)).is_some());
     assert!(contradiction(&modbus(fire), &other(contact)).is_some());
-    assert_eq!(contradiction(&modbus(fire), &other(fire)), None, "one panel");
+    assert_eq!(
+        contradiction(&modbus(fire), &other(fire)),
+        None,
+        "one panel"
+    );
     let lcus_at = |relay: u16| {
         let text = format!("port = \"/p\"\nlock = {{ relay = {relay}, locked = \"off\" }}");
         DoorIoConfig::Lcus(toml::from_str(&text).unwrap())

@@ -197,9 +197,7 @@ impl ModbusDoor {
         }
         let inputs = self.inputs();
         if let Some((name, input)) = inputs.iter().find(|(_, input)| *input >= INPUTS_MAX) {
-            return Some(format!(
-                "input {input} ({name}) must be below {INPUTS_MAX}"
-            ));
+            return Some(format!("input {input} ({name}) must be below {INPUTS_MAX}"));
         }
         used_twice("relay", &self.relays()).or_else(|| used_twice("input", &inputs))
     }

@@ -179,7 +179,9 @@ impl Desk {
         let is_sure = self.is_settled() || now.since_ms(since) >= HOLDS_AFTER_MS;
         if !self.is_told_to_hold && is_sure {
             self.is_told_to_hold = true;
-            tracing::warn!("the door process goes on without an agent: it holds a lock or hears fire");
+            tracing::warn!(
+                "the door process goes on without an agent: it holds a lock or hears fire"
+            );
             link.say(&Report::Holding);
         }
     }

@@ -151,7 +151,9 @@ impl Chips {
                 Ok(OutputLines::Kernel(builder.request()?))
             }
             #[cfg(test)]
-            Self::Fake(chip) => chip.take_outputs(&consumer(door), uses).map(OutputLines::Fake),
+            Self::Fake(chip) => chip
+                .take_outputs(&consumer(door), uses)
+                .map(OutputLines::Fake),
         }
     }
 
@@ -187,7 +189,9 @@ impl Chips {
                 Ok(InputLines::Kernel(request))
             }
             #[cfg(test)]
-            Self::Fake(chip) => chip.take_inputs(&consumer(door), uses).map(InputLines::Fake),
+            Self::Fake(chip) => chip
+                .take_inputs(&consumer(door), uses)
+                .map(InputLines::Fake),
         }
     }
 }

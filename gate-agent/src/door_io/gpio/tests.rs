@@ -245,7 +245,10 @@ async fn a_sensors_line_that_cannot_be_had_is_a_fault_and_the_lock_is_driven_all
     else {
         panic!("a fault");
     };
-    assert!(problem.contains("line 5 (contact) is wired to door 1 too"), "{problem}");
+    assert!(
+        problem.contains("line 5 (contact) is wired to door 1 too"),
+        "{problem}"
+    );
     lines.drive(lock(Level::Released)).unwrap();
     assert_eq!(chip.drives(1), Some(Voltage::High));
 
@@ -257,7 +260,11 @@ async fn a_sensors_line_that_cannot_be_had_is_a_fault_and_the_lock_is_driven_all
     };
     assert_eq!(news.unwrap().unwrap(), works);
     assert_eq!(sensed(&mut lines).await, DoorInput::Opened);
-    assert_eq!(chip.was_set(1), [Stands::Idle, Stands::Active], "not taken anew");
+    assert_eq!(
+        chip.was_set(1),
+        [Stands::Idle, Stands::Active],
+        "not taken anew"
+    );
 }
 
 #[test]

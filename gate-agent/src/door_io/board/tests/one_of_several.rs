@@ -28,7 +28,10 @@ async fn a_silent_board_leaves_the_others_on_its_port_at_work() {
     let [Some(Some(silent)), Some(None)] = states else {
         panic!("{states:?}");
     };
-    assert!(silent.contains("unit 1: the board does not answer"), "{silent}");
+    assert!(
+        silent.contains("unit 1: the board does not answer"),
+        "{silent}"
+    );
     for (command, coil) in [
         (DoorCommand::HoldReleased, Switch::On),
         (DoorCommand::Lock, Switch::Off),
@@ -36,10 +39,14 @@ async fn a_silent_board_leaves_the_others_on_its_port_at_work() {
         (DoorCommand::Lock, Switch::Off),
     ] {
         process.command(2, command);
-        process.becomes(SOON_MS, || bus.coil(2, 0) == Some(coil)).await;
+        process
+            .becomes(SOON_MS, || bus.coil(2, 0) == Some(coil))
+            .await;
     }
     bus.with(2, |unit| unit.inputs = 0b001);
-    process.becomes(SOON_MS, || bus.coil(2, 0) == Some(Switch::On)).await;
+    process
+        .becomes(SOON_MS, || bus.coil(2, 0) == Some(Switch::On))
+        .await;
 
     // Behind its return it does what was commanded while it was silent.
     process.command(1, DoorCommand::HoldReleased);
@@ -80,7 +87,11 @@ async fn a_board_without_power_is_one_fault_until_its_lock_and_inputs_are_known(
     assert_eq!(bus.coil(1, 0), Some(Switch::On));
     let door = DoorId(1);
     let more = process.reports_within(1_500).await;
-    assert!(!more.iter().any(|it| matches!(it, Report::Fault { door: of, .. } if *of == door)));
+    assert!(
+        !more
+            .iter()
+            .any(|it| matches!(it, Report::Fault { door: of, .. } if *of == door))
+    );
 }
 
 #[tokio::test]
@@ -92,9 +103,13 @@ async fn a_board_that_lost_its_relays_for_a_moment_is_told_again() {
         process.command(door, DoorCommand::HoldReleased);
     }
     let is_released = |unit: u8| bus.coil(unit, 0) == Some(Switch::On);
-    process.becomes(5_000, || is_released(1) && is_released(2)).await;
+    process
+        .becomes(5_000, || is_released(1) && is_released(2))
+        .await;
     for unit in [1, 2] {
         bus.with(unit, |it| it.coils.insert(0, Switch::Off));
     }
-    process.becomes(4_000, || is_released(1) && is_released(2)).await;
+    process
+        .becomes(4_000, || is_released(1) && is_released(2))
+        .await;
 }

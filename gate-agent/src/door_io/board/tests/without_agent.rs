@@ -62,7 +62,11 @@ async fn a_fire_input_is_served_behind_the_agents_end_whether_in_order_or_not() 
         drop(link);
         tokio::time::sleep(Duration::from_millis(600)).await;
         assert!(!thread.is_finished(), "the lock rests, and fire may come");
-        for (inputs, stands) in [(0b001, Switch::On), (0b101, Switch::Off), (0b001, Switch::On)] {
+        for (inputs, stands) in [
+            (0b001, Switch::On),
+            (0b101, Switch::Off),
+            (0b001, Switch::On),
+        ] {
             bus.with(1, |unit| unit.inputs = inputs);
             becomes(|| bus.coil(1, 0) == Some(stands)).await;
         }
@@ -82,7 +86,9 @@ async fn whoever_takes_the_lines_over_in_a_fire_never_locks() {
     let doors = vec![bus.place(1, 1), bus.place(2, 2)];
     let mut process = Process::start(bus.folder.path().join("hold"), doors);
     let is_released = |unit| bus.coil(unit, 0) == Some(Switch::On);
-    process.becomes(20_000, || is_released(1) && is_released(2)).await;
+    process
+        .becomes(20_000, || is_released(1) && is_released(2))
+        .await;
     for unit in [1, 2] {
         let locked = [unit, 5, 0, 0, 0, 0];
         let heard = bus.with(unit, |it| it.heard.clone());
@@ -100,7 +106,9 @@ async fn a_lock_that_has_not_confirmed_that_it_rests_is_told_until_it_has() {
         let mut process = Process::start(hold, vec![place]);
         works(&mut process, 1).await;
         process.command(1, DoorCommand::Release { for_ms: 400 });
-        process.becomes(5_000, || bus.coil(1, 0) == Some(Switch::On)).await;
+        process
+            .becomes(5_000, || bus.coil(1, 0) == Some(Switch::On))
+            .await;
         bus.behaves(1, Manner::IsSilent);
         if says_rest {
             process.link.say(&Ask::Rest);
