@@ -13,6 +13,7 @@ mod reed_solomon;
 mod rings;
 mod sample;
 mod search;
+mod sharpness;
 mod stream;
 mod symbol;
 mod tone;

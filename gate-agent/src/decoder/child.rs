@@ -37,6 +37,7 @@ pub fn serve() -> anyhow::Result<()> {
         clock: Clock::system(),
         unpacked: None,
         stream: Stream::new(),
+        last: None,
     };
     while let Ok(request) = requests.recv() {
         let ask = Ask::from_bytes(&request).context("cannot understand the request")?;
@@ -137,6 +138,8 @@ struct Desk {
     unpacked: Option<Frame>,
     /// The camera whose frames come without being asked to be unpacked.
     stream: Stream,
+    /// Its last frame.
+    last: Option<Frame>,
 }
 
 impl Desk {
@@ -149,7 +152,7 @@ impl Desk {
                 None => Err(PictureError::Empty.to_string()),
             },
             Ask::ReadJpeg { effort, jpeg } => match unpack_jpeg(jpeg) {
-                Ok(frame) => Ok(Some(self.read_frame(&frame, effort))),
+                Ok(frame) => Ok(Some(self.read_frame(frame, effort))),
                 Err(reason) => Err(reason),
             },
             Ask::ReadFrame {
@@ -158,9 +161,13 @@ impl Desk {
                 height,
                 luma,
             } => match Frame::new(width, height, luma.to_vec()) {
-                Ok(frame) => Ok(Some(self.read_frame(&frame, effort))),
+                Ok(frame) => Ok(Some(self.read_frame(frame, effort))),
                 Err(error) => Err(error.to_string()),
             },
+            Ask::Sharpness => {
+                let percent = self.last.as_ref().and_then(Frame::sharpness);
+                return Answer::Sharpness { percent };
+            }
         };
         let took_us = self.clock.uptime_us() - started_us;
         match result {
@@ -182,12 +189,14 @@ impl Desk {
         Ok(())
     }
 
-    fn read_frame(&mut self, frame: &Frame, effort: Effort) -> Codes {
+    fn read_frame(&mut self, frame: Frame, effort: Effort) -> Codes {
         let deadline = self.deadline(effort);
-        match effort {
-            Effort::Gate => read_next(&mut self.stream, frame, deadline),
-            Effort::Thorough => read_picture(frame, effort, deadline),
-        }
+        let codes = match effort {
+            Effort::Gate => read_next(&mut self.stream, &frame, deadline),
+            Effort::Thorough => read_picture(&frame, effort, deadline),
+        };
+        self.last = Some(frame);
+        codes
     }
 
     fn deadline(&self, effort: Effort) -> Deadline {

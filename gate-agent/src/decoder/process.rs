@@ -213,6 +213,44 @@ impl Decoder {
         result
     }
 
+    /// How sharp the frame or Motion-JPEG picture that was read last was, from 0 to 100; `None` when
+    /// there was none, or nothing in it by which to tell.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub async fn sharpness(&mut self) -> Result<Option<u8>, DecodeError> {
+        let mut running = self.ready_process().await?;
+        let exchange = Exchange {
+            ask: Ask::Sharpness,
+            effort: Effort::Gate,
+            step: Step::Read,
+            limit_ms: self.settings.gate_limit_ms,
+        };
+        let answer = running
+            .exchange(&exchange, &self.settings, self.clock)
+            .await;
+        match answer {
+            Ok((Answer::Sharpness { percent }, _)) => {
+                self.running = Some(running);
+                Ok(percent)
+            }
+            Ok((
+                Answer::Ready { .. }
+                | Answer::Unpacked { .. }
+                | Answer::Texts { .. }
+                | Answer::NotAPicture { .. },
+                _,
+            )) => {
+                running.kill().await;
+                Err(Garbled::Unexpected.into())
+            }
+            Err(error) => {
+                running.kill().await;
+                Err(error)
+            }
+        }
+    }
+
     /// A process that has said that it is ready.
     async fn ready_process(&mut self) -> Result<Running, DecodeError> {
         let is_running = match &mut self.running {
@@ -268,9 +306,10 @@ impl Running {
                 Ok(())
             }
             Answer::Ready { version } => Err(Garbled::Version { version }.into()),
-            Answer::Unpacked { .. } | Answer::Texts { .. } | Answer::NotAPicture { .. } => {
-                Err(Garbled::Unexpected.into())
-            }
+            Answer::Unpacked { .. }
+            | Answer::Texts { .. }
+            | Answer::Sharpness { .. }
+            | Answer::NotAPicture { .. } => Err(Garbled::Unexpected.into()),
         }
     }
 
@@ -306,7 +345,7 @@ impl Running {
                     (Answer::NotAPicture { reason }, _) => {
                         return Err(DecodeError::NotAPicture { reason });
                     }
-                    (Answer::Ready { .. } | Answer::Texts { .. }, _) => {
+                    (Answer::Ready { .. } | Answer::Texts { .. } | Answer::Sharpness { .. }, _) => {
                         return Err(Garbled::Unexpected.into());
                     }
                 }
@@ -332,7 +371,9 @@ impl Running {
                 })
             }
             (Answer::NotAPicture { reason }, _) => Err(DecodeError::NotAPicture { reason }),
-            (Answer::Ready { .. } | Answer::Unpacked { .. }, _) => Err(Garbled::Unexpected.into()),
+            (Answer::Ready { .. } | Answer::Unpacked { .. } | Answer::Sharpness { .. }, _) => {
+                Err(Garbled::Unexpected.into())
+            }
         }
     }
 

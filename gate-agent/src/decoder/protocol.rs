@@ -10,7 +10,7 @@ use super::frame::FILE_BYTES_MAX;
 use super::{CUT_MARK, Effort};
 
 /// Raised whenever a message changes. Both sides are one executable, so it only catches a mix-up.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// Longest request: a raw frame of the most pixels and its head, or a picture file and its head.
 pub(super) const REQUEST_BYTES_MAX: usize = FRAME_PIXELS_MAX as usize + REQUEST_HEAD_BYTES_MAX;
@@ -59,6 +59,8 @@ pub(super) enum Ask<'a> {
         /// The pixels.
         luma: &'a [u8],
     },
+    /// Say how sharp the camera's last frame was.
+    Sharpness,
 }
 
 /// What the decoder says.
@@ -80,6 +82,11 @@ pub(super) enum Answer {
         took_us: u64,
         /// Their texts, how they were read, and what would help where none was.
         codes: Codes,
+    },
+    /// The camera's last frame is so sharp.
+    Sharpness {
+        /// From 0 to 100; `None` when there was no frame, or nothing in it by which to tell.
+        percent: Option<u8>,
     },
     /// There is no frame in what was sent.
     NotAPicture {
@@ -118,6 +125,12 @@ pub enum Garbled {
         /// The byte.
         number: u8,
     },
+    /// No sharpness has this number.
+    #[error("a sharpness of {number} is none")]
+    Sharpness {
+        /// The byte.
+        number: u8,
+    },
     /// Bits that stand for no hint.
     #[error("some of the bits {bits:#010b} stand for no hint")]
     Hints {
@@ -151,11 +164,16 @@ const UNPACK: u8 = 1;
 const READ_UNPACKED: u8 = 2;
 const READ_FRAME: u8 = 3;
 const READ_JPEG: u8 = 4;
+const SHARPNESS: u8 = 5;
 
 const READY: u8 = 16;
 const UNPACKED: u8 = 17;
 const TEXTS: u8 = 18;
 const NOT_A_PICTURE: u8 = 19;
+const HAS_SHARPNESS: u8 = 20;
+
+/// In the place of a sharpness that nobody can tell.
+const NO_SHARPNESS: u8 = u8::MAX;
 
 impl Ask<'_> {
     /// The length and everything but the picture, which [`Ask::picture`] gives.
@@ -166,6 +184,7 @@ impl Ask<'_> {
             Self::Unpack { effort, .. } => head.extend([UNPACK, effort_number(*effort)]),
             Self::ReadUnpacked { effort } => head.extend([READ_UNPACKED, effort_number(*effort)]),
             Self::ReadJpeg { effort, .. } => head.extend([READ_JPEG, effort_number(*effort)]),
+            Self::Sharpness => head.push(SHARPNESS),
             Self::ReadFrame {
                 effort,
                 width,
@@ -187,7 +206,7 @@ impl Ask<'_> {
     pub(super) fn picture(&self) -> &[u8] {
         match self {
             Self::Unpack { file, .. } => file,
-            Self::ReadUnpacked { .. } => &[],
+            Self::ReadUnpacked { .. } | Self::Sharpness => &[],
             Self::ReadFrame { luma, .. } => luma,
             Self::ReadJpeg { jpeg, .. } => jpeg,
         }
@@ -198,7 +217,12 @@ impl<'a> Ask<'a> {
     /// Reads a message, its length taken off.
     pub(super) fn from_bytes(bytes: &'a [u8]) -> Result<Self, Garbled> {
         let mut parts = Parts(bytes);
-        let [kind, effort] = parts.take_array()?;
+        let [kind] = parts.take_array()?;
+        if kind == SHARPNESS {
+            parts.end()?;
+            return Ok(Self::Sharpness);
+        }
+        let [effort] = parts.take_array()?;
         let effort = effort_of(effort)?;
         match kind {
             UNPACK => Ok(Self::Unpack {
@@ -248,6 +272,9 @@ impl Answer {
                     bytes.extend(text.as_bytes());
                 }
             }
+            Self::Sharpness { percent } => {
+                bytes.extend([HAS_SHARPNESS, percent.unwrap_or(NO_SHARPNESS)]);
+            }
             Self::NotAPicture { reason } => {
                 bytes.push(NOT_A_PICTURE);
                 bytes.extend(&reason.as_bytes()[..reason.floor_char_boundary(REASON_BYTES_MAX)]);
@@ -273,6 +300,15 @@ impl Answer {
                 took_us: parts.take_u64()?,
                 codes: parts.take_codes(effort)?,
             },
+            HAS_SHARPNESS => {
+                let [number] = parts.take_array()?;
+                let percent = match number {
+                    0..=100 => Some(number),
+                    NO_SHARPNESS => None,
+                    number => return Err(Garbled::Sharpness { number }),
+                };
+                Self::Sharpness { percent }
+            }
             NOT_A_PICTURE => {
                 let reason = parts.take(parts.0.len().min(REASON_BYTES_MAX))?;
                 Self::NotAPicture {

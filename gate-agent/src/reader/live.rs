@@ -280,6 +280,11 @@ impl Desk<'_> {
         let began = self.reader.clock.uptime();
         let result = self.decoder.decode(request).await;
         self.reader.pulse.count_decoded();
+        if result.is_ok() && self.reader.pulse.is_focused() {
+            // What it cannot tell is not worth a frame; a decoder that broke is started again.
+            let sharpness = self.decoder.sharpness().await.ok().flatten();
+            self.reader.pulse.measured(sharpness);
+        }
         let mut read = FrameRead {
             access_point: self.reader.access_point,
             taken_at,

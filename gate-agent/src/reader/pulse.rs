@@ -2,7 +2,7 @@
 //! feeds the watchdog looks at it; nobody waits for it.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -26,7 +26,13 @@ pub struct Pulse {
     dropped: AtomicU64,
     damaged: AtomicU64,
     undelivered: AtomicU64,
+    /// Whether somebody looks at [`Pulse::sharpness`].
+    is_focused: AtomicBool,
+    sharpness: AtomicU8,
 }
+
+/// In the place of a sharpness that nobody can tell.
+const NO_SHARPNESS: u8 = u8::MAX;
 
 /// What became of a live reader's frames since it was made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -70,6 +76,30 @@ impl Pulse {
             damaged: read(&self.damaged),
             undelivered: read(&self.undelivered),
         }
+    }
+
+    /// Has the reader measure each frame's sharpness from now on, for somebody who turns the lens.
+    pub fn focus(&self) {
+        self.sharpness.store(NO_SHARPNESS, Ordering::Relaxed);
+        self.is_focused.store(true, Ordering::Relaxed);
+    }
+
+    /// How sharp the last frame was, from 0 to 100, once [`Pulse::focus`] was called; `None` when
+    /// there was none yet, or nothing in it by which to tell.
+    #[must_use]
+    pub fn sharpness(&self) -> Option<u8> {
+        let is_focused = self.is_focused();
+        let percent = self.sharpness.load(Ordering::Relaxed);
+        (is_focused && percent != NO_SHARPNESS).then_some(percent)
+    }
+
+    pub(super) fn is_focused(&self) -> bool {
+        self.is_focused.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn measured(&self, sharpness: Option<u8>) {
+        let percent = sharpness.unwrap_or(NO_SHARPNESS);
+        self.sharpness.store(percent, Ordering::Relaxed);
     }
 
     pub(super) fn beat(&self, clock: Clock) {

@@ -36,6 +36,20 @@ fn every_step_and_every_hint_has_a_number_and_no_other_number_is_taken() {
 }
 
 #[test]
+fn a_sharpness_is_at_most_100_or_none() {
+    for number in 0..=u8::MAX {
+        let answer = Answer::from_bytes(&[HAS_SHARPNESS, number], Effort::Gate);
+        match answer {
+            Ok(answer) => {
+                assert_eq!(round_trip(&answer, Effort::Gate).as_ref(), Ok(&answer));
+                assert!(number <= 100 || number == NO_SHARPNESS);
+            }
+            Err(error) => assert_eq!(error, Garbled::Sharpness { number }),
+        }
+    }
+}
+
+#[test]
 fn requests_come_back_as_they_were_sent() {
     for effort in EFFORTS {
         for ask in [
@@ -44,6 +58,7 @@ fn requests_come_back_as_they_were_sent() {
                 file: b"file",
             },
             Ask::ReadUnpacked { effort },
+            Ask::Sharpness,
             Ask::ReadJpeg {
                 effort,
                 jpeg: b"jpeg",
