@@ -39,7 +39,7 @@ use crate::{
 pub const AGENT_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// In the state folder: which process holds the doors' lines.
-const DOORS_HOLD_FILE: &str = "doors.hold";
+pub(crate) const DOORS_HOLD_FILE: &str = "doors.hold";
 
 /// The processes that an agent starts.
 #[derive(Clone, Debug)]

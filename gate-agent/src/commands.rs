@@ -1,14 +1,18 @@
 //! The subcommands of `gate-agent`, a file each.
 
 pub mod carry;
+mod checks;
 pub mod config;
 pub mod decoder;
 pub mod doctor;
 pub mod doors;
 pub mod enrol;
+mod finding;
 pub mod journal;
+mod owner;
 pub mod run;
 pub mod scan_image;
+pub mod selftest;
 pub mod status;
 pub mod verify;
 

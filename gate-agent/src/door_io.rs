@@ -14,6 +14,7 @@ mod protocol;
 mod sensor;
 mod simulated;
 mod trace;
+mod wired;
 mod wiring;
 
 pub use board::{
@@ -26,7 +27,9 @@ pub use gpio::{
 };
 pub use process::{Commands, DoorProcessStart, Doors, TimedCommand};
 pub use protocol::Garbled;
+pub use sensor::{Lamp, Sensor};
 pub use simulated::{Behaviour, BehaviourChange, Sensors, SimulatedDoor};
+pub use wired::Wired;
 pub use wiring::{DoorIoConfig, DoorPlace, LastLevel, Level, SafeLevels, WiredLock};
 
 use gate_core::input::DoorInput;

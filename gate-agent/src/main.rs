@@ -25,6 +25,7 @@ enum Command {
     Config(commands::config::Arguments),
     Carry(commands::carry::Arguments),
     Doctor(commands::doctor::Arguments),
+    Selftest(commands::selftest::Arguments),
     #[command(hide = true)]
     Decoder(commands::decoder::Arguments),
     /// Holds the doors' lines: the child process of `run`.
@@ -47,6 +48,7 @@ fn log_to_stderr(command: &Command) {
         | Command::Config(_)
         | Command::Carry(_)
         | Command::Doctor(_)
+        | Command::Selftest(_)
         | Command::Decoder(_)
         | Command::Doors => "warn",
     };
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
         Command::Carry(arguments) => commands::carry::run(&arguments),
         Command::Config(arguments) => commands::config::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
+        Command::Selftest(arguments) => commands::selftest::run(&arguments),
         Command::ScanImage(arguments) => commands::scan_image::run(&arguments),
         Command::Decoder(arguments) => commands::decoder::run(&arguments),
         Command::Doors => commands::doors::run(),

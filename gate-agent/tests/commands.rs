@@ -61,7 +61,7 @@ fn said(output: &Output) -> String {
 #[test]
 fn every_command_explains_itself_with_examples() {
     let place = Place::new();
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 10] = [
         &["run"],
         &["enrol"],
         &["status"],
@@ -70,6 +70,8 @@ fn every_command_explains_itself_with_examples() {
         &["journal", "verify"],
         &["scan-image"],
         &["config", "check"],
+        &["doctor"],
+        &["selftest"],
     ];
     for command in commands {
         let output = place.run(&[command, &["--help"]].concat());

@@ -57,7 +57,9 @@ impl Energy {
         }
         self.edges += 1;
         self.wide += u64::from(wide.unsigned_abs().pow(2));
-        let steps = value.windows(2).map(|pair| pair[0].abs_diff(pair[1]).pow(2));
+        let steps = value
+            .windows(2)
+            .map(|pair| pair[0].abs_diff(pair[1]).pow(2));
         // One of the four differences, on average: each is met at four places.
         self.between_neighbours += steps.map(u64::from).sum::<u64>() / WIDE as u64;
     }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use shared::{enrolment::Claim, ids::AccessPointId};
 
-use super::ConfigurationChoice;
+use super::{ConfigurationChoice, owner};
 use crate::{
     clock::GateClock,
     configuration::{AgentConfiguration, ReaderPlace},
@@ -67,6 +67,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let configuration = arguments.configuration.read()?;
     let typed = typed_claim(arguments)?;
+    owner::work_as_owner_of(&configuration.places.state)?;
     let clock = GateClock::new(configuration.clock.clone());
     let places = &configuration.places;
     let before = Before::open(places, arguments)?;

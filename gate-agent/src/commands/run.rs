@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::ConfigurationChoice;
+use super::{ConfigurationChoice, owner};
 use crate::{agent::Agent, configuration::AgentConfiguration, watchdog};
 
 const EXAMPLES: &str = "\
@@ -42,6 +42,7 @@ const WORKER_THREADS: usize = 2;
 /// When the agent cannot start, or a part of it ends unexpectedly.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let configuration = arguments.configuration.read()?;
+    owner::work_as_owner_of(&configuration.places.state)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
         .enable_all()

@@ -6,11 +6,16 @@ use shared::time::Uptime;
 
 /// A door's sensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Sensor {
+pub enum Sensor {
+    /// Is the door open?
     Contact,
+    /// The button of those who want out.
     RequestToExit,
+    /// Is the case open?
     Tamper,
+    /// The fire panel's contact.
     Fire,
+    /// A turnstile's turns.
     Rotation,
 }
 
@@ -69,9 +74,12 @@ pub(super) enum Stands {
 
 /// A lamp or the buzzer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Lamp {
+pub enum Lamp {
+    /// Go.
     Green,
+    /// Stop.
     Red,
+    /// What is heard.
     Buzzer,
 }
 

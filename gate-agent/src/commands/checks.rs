@@ -1,4 +1,4 @@
-//! What is looked at, in the order in which a technician would.
+//! What a gate stands on, looked at in the order in which a technician would.
 
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::os::unix::process::ExitStatusExt as _;
@@ -11,9 +11,9 @@ use clap::ValueEnum as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::{Finding, Verdict};
+use super::finding::{Finding, Findings, Verdict};
+use super::status;
 use crate::clock::Clock;
-use crate::commands::status;
 use crate::configuration::{AgentConfiguration, ReaderPlace};
 use crate::decoder::{Attempt, DecoderSettings};
 use crate::reader::{Reader, ReaderEnd};
@@ -32,37 +32,41 @@ const SIGSYS: i32 = 31;
 /// Where the kernel shows a clock chip.
 const CLOCK_CHIP: &str = "/sys/class/rtc/rtc0";
 
-/// Looks at everything.
-pub(super) fn all(
-    configuration: &AgentConfiguration,
-    tell: &mut impl FnMut(Finding),
-) -> anyhow::Result<()> {
-    tell(match free_bytes(&configuration.places.state) {
+/// Looks at what stands there whether the agent runs or not: disk, store, clock, sandbox, central.
+pub(super) fn standing(configuration: &AgentConfiguration, findings: &mut Findings) {
+    findings.tell(match free_bytes(&configuration.places.state) {
         Ok(free) => room(free),
         Err(error) => Finding::new("disk", Verdict::Bad, format!("{error:#}")),
     });
     let stored = StoreReader::open(&configuration.places).and_then(|store| store.load());
     match &stored {
-        Ok(loaded) => tell(Finding::new(
+        Ok(loaded) => findings.tell(Finding::new(
             "store",
             Verdict::Good,
             format!("gate {} is enrolled", loaded.identity.gate),
         )),
-        Err(problem) => tell(Finding::new("store", Verdict::Bad, problem.to_string())),
+        Err(problem) => findings.tell(Finding::new("store", Verdict::Bad, problem.to_string())),
     }
     let stored = stored.ok();
-    tell(clock(stored.as_ref(), Path::new(CLOCK_CHIP).exists()));
+    findings.tell(clock(stored.as_ref(), Path::new(CLOCK_CHIP).exists()));
     for attempt in Attempt::ALL {
-        tell(sandbox(attempt));
+        findings.tell(sandbox(attempt));
     }
     if let Some(loaded) = &stored {
         let address = &loaded.identity.central_address;
-        tell(match knock(address) {
+        findings.tell(match knock(address) {
             Ok(said) => Finding::new("central", Verdict::Good, said),
             // A gate decides without it.
             Err(error) => Finding::new("central", Verdict::Doubtful, format!("{error:#}")),
         });
     }
+}
+
+/// Asks the agent; where it does not run, looks at its readers and doors.
+pub(super) fn agent_or_its_parts(
+    configuration: &AgentConfiguration,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
     match status::ask(&configuration.panel_socket) {
         Ok(state) => {
             let verdict = if state.faults.is_empty() {
@@ -70,15 +74,15 @@ pub(super) fn all(
             } else {
                 Verdict::Bad
             };
-            tell(Finding::new("agent", verdict, one_line(&state)));
+            findings.tell(Finding::new("agent", verdict, one_line(&state)));
         }
         Err(_) => {
-            tell(Finding::new(
+            findings.tell(Finding::new(
                 "agent",
                 Verdict::Doubtful,
                 "does not run: start it with `systemctl start gate-agent` when all else is good",
             ));
-            look_without_agent(configuration, tell)?;
+            look_without_agent(configuration, findings)?;
         }
     }
     Ok(())
@@ -86,10 +90,10 @@ pub(super) fn all(
 
 fn look_without_agent(
     configuration: &AgentConfiguration,
-    tell: &mut impl FnMut(Finding),
+    findings: &mut Findings,
 ) -> anyhow::Result<()> {
     for place in &configuration.doors {
-        tell(Finding::of(format!("door {}", place.door), place.io.look()));
+        findings.tell(Finding::of(format!("door {}", place.door), place.io.look()));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -98,7 +102,7 @@ fn look_without_agent(
     for place in &configuration.readers {
         let part = format!("reader at access point {}", place.access_point);
         let begins = runtime.block_on(begins(place));
-        tell(Finding::of(part, begins));
+        findings.tell(Finding::of(part, begins));
     }
     // What a reader left behind has had its time.
     runtime.shutdown_background();
