@@ -4,7 +4,9 @@
 
 use minicbor::{Decode, Encode};
 use shared::{
-    base45, cbor,
+    base45,
+    carry::{Direction, Item, Splitter},
+    cbor,
     configuration::Configuration,
     cose::Sign1,
     document::{self, Header, SignedKind},
@@ -62,6 +64,7 @@ pub(crate) const TARGETS: &[Target] = &[
     ("journal_record", journal_record),
     ("gate_request", gate_request),
     ("gate_answer", gate_answer),
+    ("carry_file", carry_file),
     ("enrolment", enrolment_message),
     ("claim_text", claim_text),
     ("request_signature", signature_headers),
@@ -318,6 +321,43 @@ fn gate_answer(input: &[u8]) {
     message::<OrdersAnswer>(input);
     message::<HeartbeatAnswer>(input);
     message::<Refusal>(input);
+}
+
+/// A file that a stick carries, read at once and byte by byte.
+fn carry_file(input: &[u8]) {
+    let at_once = carry_items(input, input.len().max(1));
+    assert_eq!(carry_items(input, 1), at_once);
+    assert!(at_once.iter().sum::<usize>() <= input.len());
+}
+
+/// Lengths of the items that come out of a file.
+fn carry_items(input: &[u8], read_at_once: usize) -> Vec<usize> {
+    let mut splitter = Splitter::default();
+    let mut lengths = Vec::new();
+    for read in input.chunks(read_at_once) {
+        splitter.push(read);
+        loop {
+            let (place, bytes) = match splitter.next_item() {
+                Ok(Some(next)) => next,
+                Ok(None) => break,
+                Err(_) => return lengths,
+            };
+            let start = usize::try_from(place.offset).expect("within the input");
+            assert_eq!(&input[start..start + place.length], bytes);
+            lengths.push(bytes.len());
+            match Item::read(bytes) {
+                Ok(Some(Item::Header(header))) => {
+                    let _ = header.check(Direction::ToGate, GateId([0; 16]));
+                }
+                Ok(Some(Item::Batch(batch))) => message::<JournalBatch>(&batch),
+                Ok(Some(Item::IssuedRange(range))) => {
+                    assert!(range.digests().is_some());
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+    lengths
 }
 
 /// Enrolment, both ways, with a secret that is known.

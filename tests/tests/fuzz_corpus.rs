@@ -20,6 +20,13 @@ use gate_agent::{
     door_io::check_message,
 };
 use serde_json::Value;
+use shared::{
+    carry::{Direction, FileHeader, Item},
+    gate_api::DocumentName,
+    ids::{CentralEpoch, DocumentNumber, GateId, Kid, Serial},
+    issued_list::IssuedRange,
+    time::UtcSeconds,
+};
 
 /// Changes tried on each file of the corpus.
 const CHANGES_PER_FILE: u64 = 40;
@@ -157,6 +164,7 @@ fn seeds() -> Seeds {
     document_seeds(&mut seeds);
     message_seeds(&mut seeds);
     appliance_seeds(&mut seeds);
+    carry_seeds(&mut seeds);
     seeds
 }
 
@@ -286,6 +294,45 @@ fn document_seed(seeds: &mut Seeds, target: &str, name: &str, document: &Value) 
     );
     let file = format!("{target}_{name}");
     put(seeds, "signed_document", file, bytes(&document["signed"]));
+}
+
+/// Files that a stick carries, of what the vectors hold.
+fn carry_seeds(seeds: &mut Seeds) {
+    let signed = |file: &str| bytes(&vector(file)["documents"][0]["signed"]).into();
+    let number = DocumentNumber {
+        epoch: CentralEpoch(1),
+        n: 1,
+    };
+    let gate = GateId([0; 16]);
+    let header = |direction| Item::Header(FileHeader::new(direction, gate, UtcSeconds(1)));
+    let range = IssuedRange {
+        kid: Kid([1; 8]),
+        first: Serial(0),
+        digests: vec![2; 16].into(),
+    };
+    let to_gate = [
+        header(Direction::ToGate),
+        Item::Heads(signed("heads.json")),
+        Item::Document(DocumentName::TrustList, number, signed("trust_list.json")),
+        Item::Order(number, signed("order.json")),
+        Item::IssuedRange(range),
+        Item::Acknowledgement(signed("acknowledgement.json")),
+        Item::End(6),
+    ];
+    let messages = vector("gate_api.json");
+    let batch = items(&messages, "messages")
+        .find(|(_, message)| message["what"] == "journal batch")
+        .map(|(_, message)| bytes(&message["bytes"]))
+        .expect("a journal batch");
+    let to_central = [
+        header(Direction::ToCentral),
+        Item::Batch(batch.into()),
+        Item::End(2),
+    ];
+    for (name, items) in [("to_gate", &to_gate[..]), ("to_central", &to_central[..])] {
+        let file = items.iter().flat_map(Item::to_bytes).collect();
+        put(seeds, "carry_file", name, file);
+    }
 }
 
 fn message_seeds(seeds: &mut Seeds) {
