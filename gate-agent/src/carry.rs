@@ -73,7 +73,7 @@ pub async fn serve(listener: UnixListener, carrying: Carrying) -> anyhow::Result
 
 async fn converse(stream: UnixStream, own_user: u32, carrying: &Carrying) -> anyhow::Result<()> {
     let user = stream.peer_cred().context("who asks?")?.uid();
-    if user != 0 && user != own_user {
+    if !may_carry(user, own_user) {
         bail!("user {user} asked to carry: only root and the agent's own user may");
     }
     let line = Arc::new(Line::new(stream));
@@ -110,6 +110,11 @@ async fn converse(stream: UnixStream, own_user: u32, carrying: &Carrying) -> any
     Ok(())
 }
 
+/// The socket's permissions say the same; a folder that is open by mistake changes nothing.
+fn may_carry(user: u32, own_user: u32) -> bool {
+    user == 0 || user == own_user
+}
+
 async fn take_in(sync: &Sync, line: &Line, state: &Path) -> anyhow::Result<TakenIn> {
     let carried = sync
         .take_in(line)
@@ -130,4 +135,26 @@ async fn take_in(sync: &Sync, line: &Line, state: &Path) -> anyhow::Result<Taken
         refused,
         problems: carried.problems,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_and_the_agents_own_user_may_carry_and_no_one_else() {
+        assert!(may_carry(0, 990));
+        assert!(may_carry(990, 990));
+        assert!(!may_carry(1_000, 990));
+    }
+
+    #[tokio::test]
+    async fn the_socket_is_closed_to_the_group_that_panels_have() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("carry.sock");
+        let _listener = listen(&path).unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
 }

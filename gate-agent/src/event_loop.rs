@@ -395,7 +395,7 @@ impl EventLoop {
         let problem = match room {
             JournalRoom::Enough => None,
             JournalRoom::NearlyFull => Some(
-                "nearly full: only grants and alarms are recorded; bring the link to central back"
+                "nearly full: only grants and alarms are recorded; bring the link to central back, or carry the journal out by a stick"
                     .into(),
             ),
         };

@@ -1,6 +1,8 @@
 //! The file for a gate: everything that it would have pulled just now, whole. Nothing is signed for
 //! it but heads and the acknowledgement of the journal, as a gate that asks would get them.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, ensure};
 use axum::body::Body;
 use shared::{
@@ -20,6 +22,7 @@ use shared::{
     time::UtcSeconds,
     trust_list::TrustList,
 };
+use tokio::time::timeout;
 
 use super::{
     as_problem,
@@ -35,6 +38,9 @@ use crate::{
     problem::Problem,
 };
 
+/// How long whoever asks may take for one part: 10 MiB at 1.4 Mbit/s. Nobody keeps the others'
+/// place longer.
+const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 /// Root sets that are read at once.
 const ROOT_SETS_AT_ONCE: usize = 10;
 
@@ -150,7 +156,9 @@ impl File<'_> {
 
     async fn put(&mut self, item: Item) -> anyhow::Result<()> {
         self.items += 1;
-        let sent = self.parts.send(Ok(item.to_bytes().into())).await;
+        let sending = self.parts.send(Ok(item.to_bytes().into()));
+        let sent = timeout(TAKEN_WITHIN, sending).await;
+        let sent = sent.context("whoever asked for it takes nothing")?;
         sent.ok().context("whoever asked for it has gone")
     }
 

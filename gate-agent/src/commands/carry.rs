@@ -15,15 +15,20 @@ use anyhow::{Context as _, bail};
 use shared::{
     carry::{documents_file_name, journal_file_name},
     ids::GateId,
+    journal::ClockTrust,
+    panel_api::PanelState,
 };
 
 use self::{
     desk::{Desk, Opened},
     journal::{JournalFile, Kept},
 };
-use super::{ConfigurationChoice, answer_is_no};
-use crate::carry::{
-    CARRY_VERSION, StickAnswer, TakenIn, ToAgent, ToCommand, Welcome, read_frame, to_frame,
+use super::{ConfigurationChoice, answer_is_no, status};
+use crate::{
+    carry::{
+        CARRY_VERSION, StickAnswer, TakenIn, ToAgent, ToCommand, Welcome, read_frame, to_frame,
+    },
+    state_in_words::freshness,
 };
 
 const EXAMPLES: &str = "\
@@ -72,9 +77,12 @@ enum Way {
 /// # Errors
 /// When it cannot be done; the message says what to do.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let socket = match &arguments.socket {
-        Some(socket) => socket.clone(),
-        None => arguments.configuration.read()?.carry_socket,
+    let (socket, panel) = match &arguments.socket {
+        Some(socket) => (socket.clone(), None),
+        None => {
+            let configuration = arguments.configuration.read()?;
+            (configuration.carry_socket, Some(configuration.panel_socket))
+        }
     };
     let stick = &arguments.stick;
     if !stick.is_dir() {
@@ -87,6 +95,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut ways = Vec::new();
     if !arguments.only_out {
         ways.push(take_in(&mut agent, stick)?);
+        // What panels show; a gate that has been asked enough says nothing of it.
+        if let Some(state) = panel.and_then(|panel| status::ask(&panel).ok()) {
+            println!("in:  {}", how_it_is(&state));
+        }
     }
     if !arguments.only_in {
         ways.push(give_out(&mut agent, stick)?);
@@ -155,6 +167,22 @@ fn report(TakenIn { refused, problems }: &TakenIn, is_damaged: bool) -> Way {
         Way::Done
     } else {
         Way::NotAll
+    }
+}
+
+/// How old what the gate knows is now, and whether it believes its clock: nobody but the stick
+/// tells it the time.
+fn how_it_is(state: &PanelState) -> String {
+    let age = state
+        .heads_age_s
+        .map_or_else(String::new, |age_s| format!(", {} h old", age_s / 3_600));
+    let lists = format!("the gate's lists are {}{age}", freshness(state.freshness));
+    match state.clock {
+        ClockTrust::Trusted => format!("{lists}; its clock says {}", state.utc),
+        ClockTrust::Untrusted => format!(
+            "{lists}; LOOK its clock says {} and is not believed: set it (timedatectl set-time), and restart the agent",
+            state.utc
+        ),
     }
 }
 

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum as _;
+use shared::time::UtcSeconds;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::finding::{Finding, Findings, Verdict};
 use super::status;
+use crate::carry::last_taken_in;
 use crate::clock::Clock;
-use crate::configuration::{AgentConfiguration, ReaderPlace};
+use crate::configuration::{AgentConfiguration, ReaderPlace, ServedBy};
 use crate::decoder::{Attempt, DecoderSettings};
 use crate::reader::{Reader, ReaderEnd};
 use crate::state_in_words::one_line;
@@ -53,12 +55,17 @@ pub(super) fn standing(configuration: &AgentConfiguration, findings: &mut Findin
         findings.tell(sandbox(attempt));
     }
     if let Some(loaded) = &stored {
-        let address = &loaded.identity.central_address;
-        findings.tell(match knock(address) {
-            Ok(said) => Finding::new("central", Verdict::Good, said),
-            // A gate decides without it.
-            Err(error) => Finding::new("central", Verdict::Doubtful, format!("{error:#}")),
-        });
+        match configuration.sync.served_by {
+            ServedBy::Network => {
+                let address = &loaded.identity.central_address;
+                findings.tell(match knock(address) {
+                    Ok(said) => Finding::new("central", Verdict::Good, said),
+                    // A gate decides without it.
+                    Err(error) => Finding::new("central", Verdict::Doubtful, format!("{error:#}")),
+                });
+            }
+            ServedBy::Stick => findings.tell(stick(last_taken_in(&configuration.places.state))),
+        }
     }
 }
 
@@ -180,6 +187,18 @@ fn sandbox(attempt: Attempt) -> Finding {
     Finding::of(format!("sandbox: {}", name.replace('-', " ")), held())
 }
 
+/// When a stick was last taken in, by the gate's clock.
+fn stick(taken_in_at: Option<UtcSeconds>) -> Finding {
+    match taken_in_at {
+        Some(at) => Finding::new("stick", Verdict::Good, format!("taken in at {at}")),
+        None => Finding::new(
+            "stick",
+            Verdict::Doubtful,
+            "none was taken in yet: bring central's file and run `gate-agent carry`",
+        ),
+    }
+}
+
 /// Whether somebody answers at central's address.
 fn knock(address: &str) -> anyhow::Result<String> {
     let url = reqwest::Url::parse(address).context("the stored address is none")?;
@@ -256,6 +275,14 @@ mod tests {
         let refused = knock(&address).unwrap_err().to_string();
         assert!(refused.contains("does not answer"), "{refused}");
         assert!(knock("nowhere").is_err());
+    }
+
+    #[test]
+    fn a_stick_that_never_came_is_doubtful() {
+        assert_eq!(stick(None).verdict, Verdict::Doubtful);
+        let came = stick(Some(UtcSeconds(1_788_249_600)));
+        assert_eq!(came.verdict, Verdict::Good);
+        assert!(came.said.contains("2026-09-01"), "{}", came.said);
     }
 
     #[test]

@@ -263,3 +263,6 @@ fn batch_at(file: &File, place: Place) -> Option<JournalBatch> {
         Ok(_) | Err(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
