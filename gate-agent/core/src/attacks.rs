@@ -1,6 +1,7 @@
 //! Attacks on the machine as a whole: whoever holds a stolen key, keeps documents back, or is
 //! quick enough to act between a decision and its commit.
 
+mod old_sticks;
 mod races;
 mod stolen_keys;
 
