@@ -16,7 +16,11 @@ fn made_now(bench: &mut Bench) -> Vec<u8> {
 }
 
 fn age_s(bench: &Bench) -> u64 {
-    bench.gate.state(bench.now).heads_age_s.expect("it has some")
+    bench
+        .gate
+        .state(bench.now)
+        .heads_age_s
+        .expect("it has some")
 }
 
 #[test]
@@ -43,6 +47,7 @@ fn heads_that_were_carried_for_three_days_leave_the_gate_three_days_stale() {
 #[test]
 fn uptime_counts_while_the_clock_is_not_believed() {
     let mut bench = Bench::synced(authority_with_passes(2).0);
+    bench.wait_ms(3_600_000);
     let carried = made_now(&mut bench);
     // Somebody puts the clock back to the day on which the stick was written.
     bench.wait_ms(THREE_DAYS_MS);
@@ -83,6 +88,10 @@ fn an_old_acknowledgement_raises_no_clock_and_renews_nothing() {
     let old = bench
         .authority
         .sign_acknowledgement(position, shared::ids::Digest([0; 32]));
+    bench.wait_ms(DAY * 1_000);
+    let newer = made_now(&mut bench);
+    bench.gate.handle_heads(bench.now, newer).unwrap();
+    bench.run();
     bench.wait_ms(DAY * 1_000);
     let (mark, age) = (bench.gate.mark(), age_s(&bench));
     bench.gate.handle_acknowledgement(bench.now, &old).unwrap();
