@@ -311,16 +311,11 @@ impl Door {
                 self.raise(DoorAlarm::Fire);
                 self.mode_changed(now);
             }
-            DoorInput::FireEnded => {
-                self.fire = Fire::Quiet;
-                self.end(DoorAlarm::Fire);
-                self.mode_changed(now);
-            }
+            DoorInput::FireEnded => self.fire_ended(now),
             DoorInput::FaultRaised => self.raise(DoorAlarm::Fault),
             DoorInput::FaultEnded => {
                 self.end(DoorAlarm::Fault);
-                // The door process may have started anew: tell it what shall hold.
-                self.command_bolt();
+                self.command_anew(now);
             }
         }
         Sensed::Nothing
@@ -532,13 +527,40 @@ impl Door {
         }
     }
 
+    /// Lines tell it each time they begin to work, whether or not there was fire.
+    fn fire_ended(&mut self, now: Now) {
+        if self.fire == Fire::Active {
+            self.fire = Fire::Quiet;
+            self.end(DoorAlarm::Fire);
+            self.mode_changed(now);
+        }
+    }
+
+    /// The door process may have started anew, and is told what shall hold. Nobody's way out is cut
+    /// short by that; whoever was granted one shows the pass again.
+    fn command_anew(&mut self, now: Now) {
+        match self.bolt {
+            Bolt::Released {
+                until,
+                by: ReleasedBy::Egress,
+            } if until > now.uptime => {
+                let left_ms = until.since_ms(now.uptime);
+                let for_ms = u32::try_from(left_ms).unwrap_or(u32::MAX);
+                self.command(DoorCommand::Release { for_ms });
+            }
+            Bolt::Released { .. } => self.lock(now),
+            Bolt::Locked { .. } | Bolt::Held => self.command_bolt(),
+        }
+    }
+
     fn command_bolt(&mut self) {
         if self.is_held() && !matches!(self.bolt, Bolt::Held) {
             self.bolt = Bolt::Held;
         }
         match self.bolt {
             Bolt::Held => self.command(DoorCommand::HoldReleased),
-            Bolt::Locked { .. } | Bolt::Released { .. } => {
+            Bolt::Locked { .. } => self.command(DoorCommand::Lock),
+            Bolt::Released { .. } => {
                 self.bolt = Bolt::Locked { since: None };
                 self.command(DoorCommand::Lock);
             }

@@ -180,14 +180,29 @@ fn no_row_breaks_a_promise_of_the_door() {
                         "a lockdown leaves it open: {row:?}"
                     );
                 }
+                "fire_over" => assert!(
+                    row.from.contains("fire") || row.effects.is_empty(),
+                    "the end of no fire does something: {row:?}"
+                ),
+                "lines_anew" => {
+                    let expected = if is_held(&row.from) {
+                        "HOLD"
+                    } else if row.from.ends_with("exit") {
+                        "RELEASE"
+                    } else {
+                        "LOCK"
+                    };
+                    assert_eq!(row.effects, expected, "{row:?}");
+                }
                 _ => {}
             }
             assert!(
                 !(has("LOCK") && row.to.contains("fire")),
                 "locked while there is fire: {row:?}"
             );
+            let is_held_anew = is_held(&row.to) && row.input == "lines_anew";
             assert_eq!(
-                is_held(&row.to) && !is_held(&row.from),
+                is_held_anew || is_held(&row.to) && !is_held(&row.from),
                 has("HOLD"),
                 "{row:?}"
             );

@@ -503,3 +503,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn lines_that_work_again_cut_nobodys_way_out_short() {
+    let mut door = door();
+    door.handle_input(at(0), DoorInput::RequestToExit);
+    door.take_outputs();
+    door.handle_input(at(1_500), DoorInput::FaultRaised);
+    door.handle_input(at(2_000), DoorInput::FaultEnded);
+    let rest = DoorCommand::Release { for_ms: 3_000 };
+    assert_eq!(commands(&mut door), [rest]);
+    assert!(door.is_released(at(4_999)));
+    wait_until(&mut door, 5_000);
+    assert_eq!(commands(&mut door), [DoorCommand::Lock]);
+    // One that is over by then is not begun again.
+    door.handle_input(at(6_000), DoorInput::FaultEnded);
+    assert_eq!(commands(&mut door), [DoorCommand::Lock]);
+}

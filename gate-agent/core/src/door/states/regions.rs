@@ -181,6 +181,7 @@ const LOCK: Region = Region {
         ("end_lockdown", |door| lockdown(door, Lockdown::Off)),
         ("fire", |door| input(door, DoorInput::FireRaised)),
         ("fire_over", |door| input(door, DoorInput::FireEnded)),
+        ("lines_anew", |door| input(door, DoorInput::FaultEnded)),
     ],
 };
 
