@@ -1,8 +1,11 @@
 use proptest::prelude::*;
-use shared::{configuration::DoorKind, time::UtcSeconds};
+use shared::{
+    configuration::{ContactSensing, DoorKind, PassageSensing},
+    time::UtcSeconds,
+};
 
 use super::*;
-use crate::commits::Committed;
+use crate::{commits::Committed, input::DoorInput};
 
 const OPEN_TIME_MS: u64 = 20_000;
 const RELEASE_TIME_MS: u64 = 5000;

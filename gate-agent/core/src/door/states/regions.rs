@@ -6,10 +6,14 @@ use alloc::{
     string::{String, ToString},
 };
 
-use shared::{configuration::DoorKind, time::UtcSeconds};
+use shared::{
+    configuration::{ContactSensing, DoorKind, PassageSensing},
+    time::UtcSeconds,
+};
 
 use super::*;
-use crate::commits::Committed;
+use crate::door::sensing::{LEAF_BOUNCE_MS, ROTATION_BOUNCE_MS};
+use crate::{commits::Committed, input::DoorInput};
 
 type Apply = fn(&mut Door) -> Sensed;
 
