@@ -2,6 +2,7 @@
 //! figure that is a ratio is measured beside its yardstick, turn by turn, in the same run.
 
 mod admission;
+mod appliance;
 pub mod figure;
 pub(crate) mod gate_on_disk;
 mod grant;
@@ -103,6 +104,11 @@ pub const BENCHMARKS: &[Benchmark] = &[
         name: "issue",
         about: "passes issued in batches of 1,000, stored and listed, against bare signing",
         run: issue::run,
+    },
+    Benchmark {
+        name: "appliance",
+        about: "the whole box: frame to relay, its processor share, its memory, its start",
+        run: appliance::run,
     },
     Benchmark {
         name: "revocation",

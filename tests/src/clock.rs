@@ -15,6 +15,14 @@ pub fn utc() -> UtcSeconds {
     UtcSeconds(since.as_secs())
 }
 
+/// Microseconds since boot, as gates count them.
+#[must_use]
+pub fn boot_us() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let part = |number: i64| u64::try_from(number).expect("time since boot is not negative");
+    part(now.tv_sec) * 1_000_000 + part(now.tv_nsec) / 1_000
+}
+
 /// Measures from its making on.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(Instant);

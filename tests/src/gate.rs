@@ -28,6 +28,7 @@ use crate::{
 };
 
 pub use disk::Unshare;
+pub(crate) use door::read_trace;
 pub use door::{Relay, RelayChange};
 pub use setup::{DoorWiring, FRAME_SIZE, ReaderWiring, Sensors, Source, Wiring};
 pub use store::KeptRecord;

@@ -30,7 +30,7 @@ pub struct RelayChange {
     pub for_ms: Option<u32>,
 }
 
-pub(super) fn read_trace(path: &Path) -> anyhow::Result<Vec<RelayChange>> {
+pub(crate) fn read_trace(path: &Path) -> anyhow::Result<Vec<RelayChange>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
