@@ -184,6 +184,11 @@ impl Agent {
             outputs: Outputs {
                 store,
                 doors,
+                locks: configuration
+                    .doors
+                    .iter()
+                    .map(|place| (place.door, place.levels.lock))
+                    .collect(),
                 sync: SyncControls {
                     pull,
                     intervals,

@@ -120,7 +120,6 @@ struct ReaderTable {
 #[serde(deny_unknown_fields)]
 struct DoorTable {
     door: u32,
-    #[serde(default)]
     lock: WiredLock,
     at_start: Option<Level>,
     at_stop: Option<LastLevel>,
@@ -220,6 +219,7 @@ mod tests {
 
         [[doors]]
         door = 1
+        lock = "fail_secure"
         io = { simulated = { opens_after_ms = 300, turns = false } }
 
         [sync]
@@ -280,13 +280,18 @@ mod tests {
                 "sun",
             ),
             (
-                "state = \"s\"\npanel_socket = \"p\"\n[[doors]]\ndoor = 1\nio = { gpio = { chip = \"c\" } }",
-                "line 5",
+                "state = \"s\"\npanel_socket = \"p\"\n[[doors]]\ndoor = 1\nlock = \"fail_secure\"\nio = { gpio = { chip = \"c\" } }",
+                "line 6",
                 "lock",
             ),
             (
-                "state = \"s\"\npanel_socket = \"p\"\n[[doors]]\ndoor = 1\nio = { simulated = { tuns = 1 } }",
-                "line 5",
+                "state = \"s\"\npanel_socket = \"p\"\n[[doors]]\ndoor = 1\nio = { simulated = {} }",
+                "line 3",
+                "missing field `lock`",
+            ),
+            (
+                "state = \"s\"\npanel_socket = \"p\"\n[[doors]]\ndoor = 1\nlock = \"fail_secure\"\nio = { simulated = { tuns = 1 } }",
+                "line 6",
                 "tuns",
             ),
             ("state = \"s", "line 1", "string"),
@@ -318,19 +323,24 @@ mod tests {
             let text = format!("{base}{rest}\nio = {{ simulated = {{}} }}");
             parse(&text).unwrap().doors[0].levels
         };
-        assert_eq!(levels(""), SafeLevels::of(WiredLock::FailSecure));
+        let fail_secure = SafeLevels::of(WiredLock::FailSecure);
+        assert_eq!(fail_secure.at_crash, LastLevel::Locked);
+        assert_eq!(levels("lock = \"fail_secure\""), fail_secure);
         let fail_safe = SafeLevels::of(WiredLock::FailSafe);
         assert_eq!(fail_safe.at_start, Level::Released);
         assert_eq!(levels("lock = \"fail_safe\""), fail_safe);
-        let said = levels("at_crash = \"locked\"\nlongest_release_ms = 9000");
-        assert_eq!(said.at_crash, LastLevel::Locked);
+        let said = levels(
+            "lock = \"fail_secure\"\nat_crash = \"as_commanded\"\nlongest_release_ms = 9000",
+        );
+        assert_eq!(said.at_crash, LastLevel::AsCommanded);
         assert_eq!(said.longest_release_ms, 9_000);
     }
 
     #[test]
     fn what_makes_no_sense_together_is_refused() {
         let base = "state = \"s\"\npanel_socket = \"p\"\n";
-        let twice = "[[doors]]\ndoor = 1\nio = { simulated = {} }\n".repeat(2);
+        let twice =
+            "[[doors]]\ndoor = 1\nlock = \"fail_secure\"\nio = { simulated = {} }\n".repeat(2);
         let many: String = (0..17)
             .map(|n| format!("[[readers]]\naccess_point = {n}\nsource = {{ texts = {{ socket = \"{n}\" }} }}\n"))
             .collect();
@@ -341,19 +351,19 @@ mod tests {
             (many.as_str(), "17 readers"),
             (same_socket, "socket"),
             (
-                "[[doors]]\ndoor = 1\nlongest_release_ms = 0\nio = { simulated = {} }\n",
+                "[[doors]]\ndoor = 1\nlock = \"fail_secure\"\nlongest_release_ms = 0\nio = { simulated = {} }\n",
                 "longest_release_ms",
             ),
             (
-                "[[doors]]\ndoor = 1\n[doors.io.gpio]\nchip = \"c\"\nlock = { line = 1, locked = \"low\" }\nred = { line = 1 }\n",
+                "[[doors]]\ndoor = 1\nlock = \"fail_secure\"\n[doors.io.gpio]\nchip = \"c\"\nlock = { line = 1, locked = \"low\" }\nred = { line = 1 }\n",
                 "two uses",
             ),
             (
-                "[[doors]]\ndoor = 1\n[doors.io.gpio]\nchip = \"c\"\nlock = { line = 1, locked = \"low\" }\n[[doors]]\ndoor = 2\n[doors.io.gpio]\nchip = \"c\"\nlock = { line = 1, locked = \"low\" }\n",
+                "[[doors]]\ndoor = 1\nlock = \"fail_secure\"\n[doors.io.gpio]\nchip = \"c\"\nlock = { line = 1, locked = \"low\" }\n[[doors]]\ndoor = 2\nlock = \"fail_secure\"\n[doors.io.gpio]\nchip = \"c\"\nlock = { line = 1, locked = \"low\" }\n",
                 "two doors'",
             ),
             (
-                "[[doors]]\ndoor = 1\n[doors.io.lcus]\nport = \"/p\"\nlock = { relay = 0, locked = \"off\" }\n",
+                "[[doors]]\ndoor = 1\nlock = \"fail_secure\"\n[doors.io.lcus]\nport = \"/p\"\nlock = { relay = 0, locked = \"off\" }\n",
                 "relay 0",
             ),
             ("[sync]\nretry_first_ms = 0\n", "retry_first_ms"),

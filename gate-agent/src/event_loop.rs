@@ -3,6 +3,7 @@
 
 mod actions;
 mod configuration;
+mod door_faults;
 mod frames;
 mod panels;
 mod signed;
@@ -13,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use gate_core::{action::CommitToken, gate::Gate, input::DoorInput};
+use gate_core::{action::CommitToken, gate::Gate};
 use shared::{
     heads::Newest,
     ids::{AccessPointId, DocumentNumber, DoorId},
@@ -24,7 +25,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::{
     clock::GateClock,
-    door_io::{DoorReport, SensorChange, TimedCommand},
+    door_io::{DoorReport, SensorChange, TimedCommand, WiredLock},
     panel::{PanelEvent, Panels, PinChecked, SignIns},
     reader::{FrameRead, ReaderState},
     state_in_words::one_line,
@@ -38,6 +39,7 @@ use crate::{
     watchdog::{self, Question},
 };
 use actions::{DoorTrouble, Waiting};
+use door_faults::{DoorFault, DoorFaults};
 
 /// How long the last records may take to reach the disk when the agent ends.
 const STOP_WITHIN: Duration = Duration::from_millis(1_200);
@@ -105,6 +107,8 @@ pub struct Outputs {
     pub store: StoreHandle,
     /// Doors that are wired.
     pub doors: BTreeMap<DoorId, mpsc::Sender<TimedCommand>>,
+    /// What their locks do without power, as they are wired.
+    pub locks: BTreeMap<DoorId, WiredLock>,
     /// Sync.
     pub sync: SyncControls,
 }
@@ -144,6 +148,7 @@ pub struct EventLoop {
     refused_at_once: BTreeSet<CommitToken>,
     /// Doors whose fault was raised, because nobody takes their commands.
     silent_doors: BTreeMap<DoorId, DoorTrouble>,
+    door_faults: DoorFaults,
     journal_room: JournalRoom,
     /// Access points whose decoder failed with its last frame.
     failing_decoders: BTreeSet<AccessPointId>,
@@ -200,6 +205,7 @@ impl EventLoop {
             applied_configuration: None,
             refused_at_once: BTreeSet::new(),
             silent_doors: BTreeMap::new(),
+            door_faults: DoorFaults::new(),
             journal_room: JournalRoom::Enough,
             failing_decoders: BTreeSet::new(),
             hints: BTreeMap::new(),
@@ -363,16 +369,7 @@ impl EventLoop {
                 self.gate.handle_door_input(now, door, input);
             }
             DoorReport::Fault { door, problem } => {
-                let input = match &problem {
-                    Some(_) => DoorInput::FaultRaised,
-                    None => DoorInput::FaultEnded,
-                };
-                let part = format!("lines of door {door}");
-                self.gate.handle_fault(now, &part, problem);
-                // One that takes no commands either is faulty until it does.
-                if input == DoorInput::FaultRaised || !self.silent_doors.contains_key(&door) {
-                    self.gate.handle_door_input(now, door, input);
-                }
+                self.door_fault(now, door, DoorFault::Lines, problem);
             }
             // Whoever asked has its answer in the turn of the loop.
             DoorReport::DoesTheLoopTurn(answer) => drop(answer.send(())),

@@ -163,7 +163,8 @@ pub struct SafeLevels {
 
 impl SafeLevels {
     /// What holds when the configuration says nothing but the lock's kind: an entry that fails
-    /// secure is locked unless it was told to stay released, one that fails safe is released.
+    /// secure is locked, behind an end in order unless it was told to stay released; one that fails
+    /// safe is released.
     #[must_use]
     pub const fn of(lock: WiredLock) -> Self {
         Self {
@@ -171,7 +172,7 @@ impl SafeLevels {
             at_start: lock.unpowered(),
             at_stop: LastLevel::AsCommanded,
             at_crash: match lock {
-                WiredLock::FailSecure => LastLevel::AsCommanded,
+                WiredLock::FailSecure => LastLevel::Locked,
                 WiredLock::FailSafe => LastLevel::Released,
             },
             longest_release_ms: DOOR_TIME_LIMIT_MS,

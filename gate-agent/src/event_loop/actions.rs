@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use gate_core::{
-    action::{Action, Commit, CommitToken, DoorCommand, StoredKind},
-    input::DoorInput,
-};
+use gate_core::action::{Action, Commit, CommitToken, DoorCommand, StoredKind};
 use shared::{
     gate_api::DocumentName,
     heads::Newest,
@@ -16,7 +13,7 @@ use shared::{
 };
 use tokio::sync::{mpsc::error::TrySendError, oneshot};
 
-use super::EventLoop;
+use super::{DoorFault, EventLoop};
 use crate::{
     door_io::{COMMANDS_WAITING_MAX, TimedCommand},
     panel::PanelId,
@@ -59,6 +56,7 @@ pub(super) enum Whom {
 impl EventLoop {
     /// Does everything that the core wants done now.
     pub(super) fn act(&mut self, now: Now) {
+        self.apply_configuration(now);
         while let Some(action) = self.gate.poll_action() {
             match action {
                 Action::LookUp { scan, pass, digest } => {
@@ -90,7 +88,6 @@ impl EventLoop {
                 Action::Pull => self.outputs.sync.pull.notify_one(),
             }
         }
-        self.apply_configuration();
         let believed = self.gate.trusted_utc(now);
         let mark = self.gate.mark();
         self.outputs.sync.time.set(now, believed, mark);
@@ -208,10 +205,8 @@ impl EventLoop {
         };
         if self.silent_doors.insert(door, trouble).is_none() {
             tracing::error!(door.id = door.0, "door {door} {problem}");
-            self.gate
-                .handle_fault(now, &format!("door {door}"), Some(problem.into()));
-            self.gate
-                .handle_door_input(now, door, DoorInput::FaultRaised);
+            let problem = Some(problem.into());
+            self.door_fault(now, door, DoorFault::Commands, problem);
         }
     }
 
@@ -236,9 +231,7 @@ impl EventLoop {
         for door in heard {
             self.silent_doors.remove(&door);
             tracing::info!(door.id = door.0, "door {door} takes commands again");
-            self.gate.handle_fault(now, &format!("door {door}"), None);
-            self.gate
-                .handle_door_input(now, door, DoorInput::FaultEnded);
+            self.door_fault(now, door, DoorFault::Commands, None);
         }
     }
 

@@ -1,14 +1,14 @@
 //! What the shell takes from the signed configuration once it is in force: how often to talk to
 //! central and by which key to know it, and what to do when the journal is full.
 
-use shared::gate_api::DocumentName;
+use shared::{gate_api::DocumentName, time::Now};
 
 use super::EventLoop;
 use crate::store::thread::StoreRequest;
 
 impl EventLoop {
     /// Takes over a configuration that has come into force.
-    pub(super) fn apply_configuration(&mut self) {
+    pub(super) fn apply_configuration(&mut self, now: Now) {
         let in_force = self.gate.held(DocumentName::Configuration);
         if in_force == self.applied_configuration {
             return;
@@ -32,5 +32,6 @@ impl EventLoop {
             // Tried again behind the next input.
             self.applied_configuration = None;
         }
+        self.compare_locks(now);
     }
 }

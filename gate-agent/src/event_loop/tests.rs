@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use gate_core::input::DoorInput;
 use shared::{
+    configuration::LockType,
     decision::{Decision, DenyReason},
     gate_api::DocumentName,
     ids::ScanId,
-    journal::{DoorEvent, Event, GuardAction, PassageOutcome},
+    journal::{DoorAlarm, DoorEvent, Event, GuardAction, PassageOutcome},
     order::OrderAction,
     panel_api::{Link, LockState, PanelAnswer, PanelAsk, PanelMessage, PanelState, ReaderHint},
 };
@@ -216,6 +217,39 @@ async fn signed_bytes_are_answered_once_they_are_stored_and_bad_ones_are_refused
             .iter()
             .any(|document| document.bytes == status_list)
     );
+}
+
+#[tokio::test]
+async fn a_lock_of_which_file_and_central_say_different_things_is_a_fault_until_they_agree() {
+    let mut rig = Rig::start().await;
+    rig.pull_everything().await;
+    let is_told = |state: &PanelState| {
+        let words = [
+            "lock of door 1",
+            "fail_secure",
+            "central says that it is fail-safe",
+        ];
+        let mut faults = state.faults.iter();
+        faults.any(|fault| words.iter().all(|word| fault.contains(word)))
+    };
+    let is_faulty = |state: &PanelState| {
+        let door = state.doors.iter().find(|it| it.door == TURNSTILE);
+        door.unwrap().alarms.contains(&DoorAlarm::Fault)
+    };
+    let state = rig.state().await;
+    assert!(!is_told(&state) && !is_faulty(&state));
+    for (lock, differs) in [(LockType::FailSafe, true), (LockType::FailSecure, false)] {
+        let mut configuration = rig.authority.configuration();
+        let doors = configuration.doors.iter_mut();
+        let mut turnstile = doors.filter(|it| it.id == TURNSTILE);
+        turnstile.next().unwrap().lock = lock;
+        let signed = rig.authority.sign_configuration(&configuration);
+        let kind = SignedInput::Document(DocumentName::Configuration);
+        rig.to_loop.hand_over(kind, signed).await.unwrap();
+        let state = rig.state().await;
+        assert_eq!(is_told(&state), differs, "{:?}", state.faults);
+        assert_eq!(is_faulty(&state), differs);
+    }
 }
 
 #[tokio::test]

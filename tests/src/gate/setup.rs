@@ -186,7 +186,10 @@ fn text(directory: &Path, wiring: &Wiring) -> Result<String, std::fmt::Error> {
         opens_after_ms,
     } in &wiring.doors
     {
-        writeln!(text, "\n[[doors]]\ndoor = {door}\n[doors.io.simulated]")?;
+        writeln!(
+            text,
+            "\n[[doors]]\ndoor = {door}\nlock = \"fail_secure\"\n[doors.io.simulated]"
+        )?;
         writeln!(text, "sensors = \"{}\"", sensors.name())?;
         writeln!(text, "opens_after_ms = {opens_after_ms}\nopen_for_ms = 100")?;
         writeln!(text, "trace = {}", name(trace(directory, *door)))?;

@@ -58,6 +58,7 @@ source = { pictures = { folder = "/run/pictures" } }
 
 [[doors]]
 door = 1
+lock = "fail_secure"
 [doors.io.simulated]
 sensors = "rotation"
 opens_after_ms = 200

@@ -42,7 +42,7 @@ use crate::{
     clock::{Clock, ClockConfig, GateClock},
     door_io::{
         COMMANDS_WAITING_MAX, DoorIoConfig, DoorPlace, DoorProcessStart, DoorReport, Doors,
-        SafeLevels, SensorChange, Sensors, SimulatedDoor, TimedCommand,
+        SafeLevels, SensorChange, Sensors, SimulatedDoor, TimedCommand, WiredLock,
     },
     gate_key::{GATE_KEY_FILE, GateKey, random_secret, write_secret},
     panel::PanelId,
@@ -460,6 +460,7 @@ impl Bench {
             outputs: Outputs {
                 store: store.clone(),
                 doors: [(TURNSTILE, commands)].into(),
+                locks: [(TURNSTILE, WiredLock::FailSecure)].into(),
                 sync: SyncControls {
                     pull: Arc::clone(&pull),
                     intervals: set_intervals,

@@ -15,6 +15,7 @@ source = { camera = { device = "/dev/video0", width = 640, height = 480, format 
 
 [[doors]]
 door = 1
+lock = "fail_secure"
 [doors.io.simulated]
 sensors = "rotation"
 opens_after_ms = 200

@@ -19,6 +19,7 @@ source = { pictures = { folder = "/srv/pictures" } }
 
 [[doors]]
 door = 1
+lock = "fail_secure"
 [doors.io.gpio]
 chip = "9030000.pl061"
 lock = { line = 0, locked = "low" }
