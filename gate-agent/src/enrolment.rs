@@ -1,5 +1,9 @@
 //! The exchange by which a box becomes a gate: both sides prove that they know the claim's secret,
-//! and the root set is the one that the claim pins.
+//! and the root set is the one that the claim pins. The request may go by network or by a file.
+
+mod waiting;
+
+pub use waiting::forget;
 
 use anyhow::{Context as _, bail};
 use gate_core::action::{StoredDocument, StoredKind};
@@ -10,7 +14,7 @@ use shared::{
         CLAIM_LIFETIME_S, Claim, EnrolAnswer, EnrolRequest, Proven, check_answer, fingerprint,
         prove_request,
     },
-    gate_api::{DocumentName, MEDIA_TYPE, path},
+    gate_api::{self, DocumentName, MEDIA_TYPE, Refusal, path},
     keys::sha256,
     root_set::open_first_root_set,
     trust_list::open_trust_list,
@@ -36,8 +40,70 @@ const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 pub struct Enrolment {
     /// What both screens show.
     pub fingerprint: String,
+    /// The claim by which.
+    pub claim: Claim,
     secret: Secret,
     enrolled: Enrolled,
+}
+
+/// A key that a box offers to the central of a claim.
+pub struct Offer {
+    /// The claim.
+    pub claim: Claim,
+    request: Proven,
+    secret: Secret,
+}
+
+impl Offer {
+    /// Makes a key.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn make(claim: Claim) -> anyhow::Result<Self> {
+        let secret = random_secret().context("the system gives no random bytes")?;
+        let mut nonce = [0; 16];
+        getrandom::fill(&mut nonce).context("the system gives no random bytes")?;
+        let request = EnrolRequest {
+            gate: claim.gate,
+            gate_key: GateKey::new(&secret).public(),
+            nonce,
+            version: AGENT_VERSION.into(),
+        };
+        Ok(Self {
+            request: prove_request(&request, &claim.secret),
+            claim,
+            secret,
+        })
+    }
+
+    /// What central is sent.
+    #[must_use]
+    pub fn request(&self) -> Vec<u8> {
+        cbor::encode(&self.request)
+    }
+
+    /// Checks what central answered.
+    ///
+    /// # Errors
+    /// When it refuses, or is not the claim's; the message says what to do.
+    pub fn accept(self, answer: &[u8]) -> anyhow::Result<Enrolment> {
+        if let Ok(refusal) = gate_api::read::<Refusal>(answer) {
+            bail!("central refuses the claim: {}", refusal.detail);
+        }
+        let answer: Proven = cbor::decode_strict(answer, Proven::LIMIT).context(
+            "central's answer is no answer to an enrolment: are both of fitting versions?",
+        )?;
+        let opened = check_answer(&answer, &self.request, &self.claim.secret).context(
+            "whoever answered does not know the claim's secret: this is not your central; check the address",
+        )?;
+        let key = GateKey::new(&self.secret);
+        Ok(Enrolment {
+            fingerprint: fingerprint(&self.request, &answer),
+            enrolled: check(&self.claim, &key, &opened)?,
+            claim: self.claim,
+            secret: self.secret,
+        })
+    }
 }
 
 /// Makes a key and offers it to the central of `claim`.
@@ -50,25 +116,14 @@ pub async fn exchange(claim: &Claim, clock: &GateClock) -> anyhow::Result<Enrolm
         None => TlsKeys::Unknown,
     };
     let address = CentralAddress::parse(&claim.address, keys)?;
-    let secret = random_secret().context("the system gives no random bytes")?;
-    let key = GateKey::new(&secret);
-    let mut nonce = [0; 16];
-    getrandom::fill(&mut nonce).context("the system gives no random bytes")?;
-    let request = EnrolRequest {
-        gate: claim.gate,
-        gate_key: key.public(),
-        nonce,
-        version: AGENT_VERSION.into(),
-    };
-    let request = prove_request(&request, &claim.secret);
-
+    let offer = Offer::make(claim.clone())?;
     let pinned = PinnedKeys::new(claim.tls_key.into_iter().collect());
     let http = http_client(pinned, time_of(claim, clock)).context("cannot make the HTTP client")?;
     let posted = http
         .post(address.join(path::ENROL))
         .timeout(TIMEOUT)
         .header(CONTENT_TYPE, MEDIA_TYPE)
-        .body(cbor::encode(&request));
+        .body(offer.request());
     let answer = match send(posted, path::ENROL, Proven::LIMIT).await {
         Ok(answer) => answer,
         Err(CallFailed::Refused(refusal)) => {
@@ -83,16 +138,7 @@ pub async fn exchange(claim: &Claim, clock: &GateClock) -> anyhow::Result<Enrolm
             });
         }
     };
-    let answer: Proven = cbor::decode_strict(&answer, Proven::LIMIT)
-        .context("central's answer is no answer to an enrolment: are both of fitting versions?")?;
-    let opened = check_answer(&answer, &request, &claim.secret).context(
-        "whoever answered does not know the claim's secret: this is not your central; check the address",
-    )?;
-    Ok(Enrolment {
-        fingerprint: fingerprint(&request, &answer),
-        enrolled: check(claim, &key, &opened)?,
-        secret,
-    })
+    offer.accept(&answer)
 }
 
 /// A claim is good for an hour, so it says what time it is about, to a box that does not know.
@@ -155,6 +201,12 @@ impl Enrolment {
         write_secret(&places.keys.join(GATE_KEY_FILE), &self.secret)?;
         store.enrol(places, &self.enrolled)?;
         Ok(())
+    }
+}
+
+impl std::fmt::Debug for Offer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Offer for gate {}", self.claim.gate)
     }
 }
 

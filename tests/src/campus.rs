@@ -109,6 +109,16 @@ impl Campus {
     /// # Errors
     /// When any of it fails.
     pub async fn enrolled_gate(&self) -> anyhow::Result<Gate> {
+        let gate = self.set_up_gate()?;
+        gate.enrol(&self.school.claim(&self.row).await?).await?;
+        Ok(gate)
+    }
+
+    /// Sets a box up.
+    ///
+    /// # Errors
+    /// When its directory cannot be written.
+    pub fn set_up_gate(&self) -> anyhow::Result<Gate> {
         let wiring = Wiring {
             readers: vec![ReaderWiring {
                 access_point: self.entry,
@@ -120,8 +130,6 @@ impl Campus {
                 opens_after_ms: 5,
             }],
         };
-        let gate = Gate::set_up("gate", &self.scratch.directory("gate")?, &wiring)?;
-        gate.enrol(&self.school.claim(&self.row).await?).await?;
-        Ok(gate)
+        Gate::set_up("gate", &self.scratch.directory("gate")?, &wiring)
     }
 }

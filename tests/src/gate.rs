@@ -121,6 +121,21 @@ impl Gate {
         self.start_as(command).await
     }
 
+    /// A shell script with a mount namespace of its own, with the directory that it mounts as `$1`
+    /// and the agent's program as `$2`.
+    ///
+    /// # Errors
+    /// When the program is not built.
+    pub fn command_with_a_mount(
+        &self,
+        unshare: Unshare,
+        script: &str,
+        directory: &Path,
+    ) -> anyhow::Result<Command> {
+        let agent = self.command(&[])?;
+        Ok(disk::command(unshare, script, directory, &agent, ""))
+    }
+
     async fn start_as(&mut self, mut command: Command) -> anyhow::Result<Panel> {
         let running = Running::start(&self.name, &mut command, &self.log_path())?;
         let running = self.running.insert(running);

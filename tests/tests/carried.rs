@@ -4,6 +4,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use serde_json::{Value, json};
@@ -16,8 +17,9 @@ use shared::{
     time::UtcSeconds,
 };
 use system_tests::{
+    admin::Admin,
     campus::Campus,
-    gate::{Gate, KeptRecord},
+    gate::{Gate, KeptRecord, Unshare},
     panel::Panel,
     paper_gate::PaperGate,
     program,
@@ -41,10 +43,15 @@ struct Said {
 }
 
 impl Site {
+    /// Enrolled on a bench that has a network, which is cut then.
     async fn open() -> Self {
         let campus = Campus::open().await.unwrap();
-        let mut gate = campus.enrolled_gate().await.unwrap();
+        let gate = campus.enrolled_gate().await.unwrap();
         campus.link.cut();
+        Self::start(campus, gate).await
+    }
+
+    async fn start(campus: Campus, mut gate: Gate) -> Self {
         let file = gate.directory().join("gate.toml");
         let text = fs::read_to_string(&file).unwrap();
         let text = text.replace("[sync]", "[sync]\nserved_by = \"stick\"");
@@ -97,15 +104,7 @@ impl Site {
 
     async fn carry(&self, flags: &[&str]) -> Said {
         let stick = self.stick.to_str().unwrap();
-        let arguments = [&["carry"], flags, &[stick]].concat();
-        let mut command = self.gate.command(&arguments).unwrap();
-        let output = tokio::task::spawn_blocking(move || program::run(&mut command));
-        let output = output.await.unwrap().unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        Said {
-            code: output.status.code().unwrap(),
-            text: String::from_utf8(text).unwrap(),
-        }
+        say(&self.gate, &[&["carry"], flags, &[stick]].concat()).await
     }
 
     /// Central takes the journal from the stick.
@@ -139,6 +138,21 @@ impl Site {
         self.gate.stop().await.unwrap();
         self.gate.set_clock(ahead_s).unwrap();
         self.panel = self.gate.start().await.unwrap();
+    }
+}
+
+/// Runs a command of the gate's.
+async fn say(gate: &Gate, arguments: &[&str]) -> Said {
+    said(gate.command(arguments).unwrap()).await
+}
+
+async fn said(mut command: Command) -> Said {
+    let output = tokio::task::spawn_blocking(move || program::run(&mut command));
+    let output = output.await.unwrap().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    Said {
+        code: output.status.code().unwrap(),
+        text: String::from_utf8(text).unwrap(),
     }
 }
 
@@ -347,4 +361,100 @@ async fn of_a_damaged_stick_only_what_is_signed_and_whole_is_taken() {
     }
     let said = site.carry_file(&good).await;
     assert_eq!(said.code, 0, "{}", said.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_box_that_never_saw_a_network_is_enrolled_by_two_files() {
+    let campus = Campus::open().await.unwrap();
+    campus.link.cut();
+    let gate = campus.set_up_gate().unwrap();
+    let claim = campus.school.claim(&campus.row).await.unwrap();
+    let (request, answer) = (
+        campus.scratch.path().join("enrol.request"),
+        campus.scratch.path().join("enrol.answer"),
+    );
+    let early = say(&gate, &["enrol", "--answer", request.to_str().unwrap()]).await;
+    assert_eq!(early.code, 3, "{}", early.text);
+    let asked = ["enrol", &claim, "--request", request.to_str().unwrap()];
+    let said = say(&gate, &asked).await;
+    assert_eq!(said.code, 0, "{}", said.text);
+    // Nobody's token is needed: the claim's secret is the proof.
+    let nobody = Admin::new(&campus.school.admin.url, "none");
+    let sent = fs::read(&request).unwrap();
+    let answered = nobody.post_bytes("/gate/v1/enrol", sent.clone()).await;
+    fs::write(&answer, answered.unwrap().bytes).unwrap();
+    let said = say(&gate, &["enrol", "--answer", answer.to_str().unwrap()]).await;
+    assert_eq!(said.code, 0, "{}", said.text);
+    let admin = &campus.school.admin;
+    let path = format!("{}/gates/{}", campus.school.path, campus.row.id);
+    let shown = admin.get(&path).await.unwrap();
+    let fingerprint = shown["fingerprint"].as_str().unwrap();
+    assert!(said.text.contains(fingerprint), "{}", said.text);
+    // The claim is used up, and nothing of the offer is left lying about.
+    let again = nobody.post_bytes("/gate/v1/enrol", sent).await.unwrap();
+    assert_eq!(again.status.as_u16(), 403);
+    let said = say(&gate, &["enrol", "--answer", answer.to_str().unwrap()]).await;
+    assert_eq!(said.code, 3, "{}", said.text);
+    let keys = fs::read_dir(gate.state_directory().join("keys")).unwrap();
+    let names: Vec<_> = keys.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(
+        names
+            .iter()
+            .all(|name| !name.to_string_lossy().starts_with("enrolling")),
+        "{names:?}"
+    );
+
+    let mut site = Site::start(campus, gate).await;
+    let (_, text) = site.pass().await;
+    site.bring().await;
+    assert_eq!(site.denied(&text).await, None);
+}
+
+/// Mounts a small file system, fills and write-protects it, and carries to it each time.
+const SMALL_STICK: &str = r#"
+    mount -t tmpfs -o size=64k tmpfs "$1" || exit 99
+    head -c 65536 /dev/zero > "$1/pictures"
+    "$2" carry --out "$1"; echo "full: $?"
+    ls -A "$1"
+    rm "$1/pictures"
+    mount -o remount,ro "$1"
+    "$2" carry --out "$1"; echo "write-protected: $?"
+    mount -o remount,rw "$1"
+    "$2" carry --out "$1"; echo "good: $?"
+    ls -A "$1"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stick_that_is_full_or_write_protected_is_told_and_nothing_is_lost() {
+    let Some(unshare) = Unshare::possible() else {
+        println!("skipped: neither root nor user namespaces may mount here");
+        return;
+    };
+    let mut site = Site::open().await;
+    let (_, text) = site.pass().await;
+    site.bring().await;
+    for _ in 0..30 {
+        assert_eq!(site.denied(&text).await, None);
+    }
+    let before = site.state().await.unacknowledged_records;
+    let command = site
+        .gate
+        .command_with_a_mount(unshare, SMALL_STICK, &site.stick);
+    let said = said(command.unwrap()).await;
+    let text = said.text;
+    assert!(text.contains("full: 3"), "{text}");
+    assert!(text.contains("No space left on device"), "{text}");
+    assert!(text.contains("write-protected: 3"), "{text}");
+    assert!(text.contains("Read-only file system"), "{text}");
+    assert!(text.contains("the gate keeps its records"), "{text}");
+    assert!(text.contains("good: 0"), "{text}");
+    let journal = site.journal();
+    let name = journal.file_name().unwrap().to_str().unwrap();
+    let (_, behind) = text.split_once("good: 0").unwrap();
+    assert_eq!(behind.trim(), name, "{text}");
+    let (full, _) = text.split_once("write-protected").unwrap();
+    let (_, listed) = full.split_once("full: 3").unwrap();
+    assert!(listed.trim().starts_with("pictures"), "{text}");
+    assert!(!listed.contains(".new"), "{text}");
+    assert!(site.state().await.unacknowledged_records >= before);
 }

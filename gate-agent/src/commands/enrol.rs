@@ -2,7 +2,7 @@
 
 mod showing;
 
-use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
+use std::{fs, io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use super::{ConfigurationChoice, owner};
 use crate::{
     clock::GateClock,
     configuration::{AgentConfiguration, ReaderPlace},
-    enrolment::{self, Enrolment},
+    enrolment::{self, Enrolment, Offer},
     store::{Former, FormerJournal, SetAside, Store, StorePlaces, problem::StoreProblem},
 };
 
@@ -24,13 +24,19 @@ Examples:
   gate-agent enrol --camera=2               to the one at access point 2
   gate-agent enrol PC1:6BF… --replace       a new identity for a box that has one
 
+Without a network, by two files, within the claim's hour:
+  gate-agent enrol PC1:6BF… --request enrol.request
+  curl -f -H 'Content-Type: application/cbor' --data-binary @enrol.request \\
+       https://central/gate/v1/enrol -o enrol.answer
+  gate-agent enrol --answer enrol.answer
+
 Both screens show the same fingerprint: compare them before the gate is put to use.
 Exit code: 0 enrolled; 2 wrong command line; 3 not enrolled, with what to do.";
 
 /// Give this box its identity, by a claim that central made.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-#[command(group = clap::ArgGroup::new("source").required(true).args(["text", "claim", "claim_file", "camera"]))]
+#[command(group = clap::ArgGroup::new("source").required(true).args(["text", "claim", "claim_file", "camera", "answer"]))]
 pub struct Arguments {
     #[command(flatten)]
     configuration: ConfigurationChoice,
@@ -55,6 +61,12 @@ pub struct Arguments {
         requires = "camera"
     )]
     within: u64,
+    /// Write the request to a file, and send nothing.
+    #[arg(long, value_name = "FILE", conflicts_with = "answer")]
+    request: Option<PathBuf>,
+    /// Central's answer to a request that was written before.
+    #[arg(long, value_name = "FILE")]
+    answer: Option<PathBuf>,
     /// Enrol a box that has an identity: its journal begins anew, and the old one is kept aside.
     #[arg(long)]
     replace: bool,
@@ -66,31 +78,108 @@ pub struct Arguments {
 /// When the gate is not enrolled; the message says what to do.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let configuration = arguments.configuration.read()?;
-    let typed = typed_claim(arguments)?;
+    let by = By::of(arguments)?;
     owner::work_as_owner_of(&configuration.places.state)?;
     let clock = GateClock::new(configuration.clock.clone());
     let places = &configuration.places;
     let before = Before::open(places, arguments)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the asynchronous runtime")?;
-    let claim = match typed {
-        Some(claim) => claim,
-        None => {
-            let readers = readers_to_show(&configuration, arguments)?;
-            let within = Duration::from_secs(arguments.within);
-            let shown = showing::shown_claim(&readers, &clock, within);
-            let claim = runtime.block_on(shown)?;
-            println!("The claim is for gate {} of {}.", claim.gate, claim.address);
-            claim
+    let enrolment = match by {
+        By::Answer(answer) => {
+            let enrolment = Offer::waiting(places)?.accept(&answer)?;
+            // Before the keys of what the box was are set aside: these are none of them.
+            enrolment::forget(places)?;
+            enrolment
+        }
+        By::Request(typed, file) => {
+            let claim = the_claim(typed, arguments, &configuration, &clock)?;
+            write_request(&Offer::make(claim)?, places, file)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        By::Network(typed) => {
+            let claim = the_claim(typed, arguments, &configuration, &clock)?;
+            runtime()?.block_on(enrolment::exchange(&claim, &clock))?
         }
     };
-    let enrolment = runtime.block_on(enrolment::exchange(&claim, &clock))?;
     let mut store = before.make_room(&clock)?;
     enrolment.keep(&mut store, places)?;
-    report(&enrolment, &claim);
+    report(&enrolment);
     Ok(ExitCode::SUCCESS)
+}
+
+/// How request and answer travel. Files of whoever runs the command are opened before it works as
+/// the agent's user, who may not see them.
+enum By {
+    Network(Option<Claim>),
+    Request(Option<Claim>, RequestFile),
+    Answer(Vec<u8>),
+}
+
+struct RequestFile {
+    path: PathBuf,
+    file: fs::File,
+}
+
+impl By {
+    fn of(arguments: &Arguments) -> anyhow::Result<Self> {
+        if let Some(path) = &arguments.answer {
+            let answer = fs::read(path)
+                .with_context(|| format!("cannot read central's answer {}", path.display()))?;
+            return Ok(Self::Answer(answer));
+        }
+        let typed = typed_claim(arguments)?;
+        let Some(path) = &arguments.request else {
+            return Ok(Self::Network(typed));
+        };
+        let file = fs::File::create(path)
+            .with_context(|| format!("cannot write the request {}", path.display()))?;
+        let path = path.clone();
+        Ok(Self::Request(typed, RequestFile { path, file }))
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the asynchronous runtime")
+}
+
+/// The claim that was typed, or else is shown.
+fn the_claim(
+    typed: Option<Claim>,
+    arguments: &Arguments,
+    configuration: &AgentConfiguration,
+    clock: &GateClock,
+) -> anyhow::Result<Claim> {
+    if let Some(claim) = typed {
+        return Ok(claim);
+    }
+    let readers = readers_to_show(configuration, arguments)?;
+    let within = Duration::from_secs(arguments.within);
+    let claim = runtime()?.block_on(showing::shown_claim(&readers, clock, within))?;
+    println!("The claim is for gate {} of {}.", claim.gate, claim.address);
+    Ok(claim)
+}
+
+/// Keeps the key that is offered, and writes what central is to be sent.
+fn write_request(
+    offer: &Offer,
+    places: &StorePlaces,
+    RequestFile { path, mut file }: RequestFile,
+) -> anyhow::Result<()> {
+    let shown = path.display();
+    offer.wait(places)?;
+    file.write_all(&offer.request())
+        .and_then(|()| file.sync_all())
+        .with_context(|| format!("cannot write the request {shown}"))?;
+    let address = &offer.claim.address;
+    println!("Send {shown} to central before the claim expires:");
+    println!();
+    println!("    curl -f -H 'Content-Type: application/cbor' --data-binary @{shown} \\");
+    println!("        {address}/gate/v1/enrol -o enrol.answer");
+    println!();
+    println!("Then bring the answer here: gate-agent enrol --answer enrol.answer");
+    Ok(())
 }
 
 /// The box before it is enrolled; nobody else writes its store.
@@ -203,7 +292,8 @@ fn report_aside(aside: &SetAside) {
     }
 }
 
-fn report(enrolment: &Enrolment, claim: &Claim) {
+fn report(enrolment: &Enrolment) {
+    let claim = &enrolment.claim;
     println!("This box is gate {} of {}.", claim.gate, claim.address);
     println!();
     println!("    fingerprint  {}", enrolment.fingerprint);

@@ -176,3 +176,56 @@ fn a_claim_says_what_time_it_is_about() {
     let floor = time_of(&claim, &late).floor();
     assert!(floor.since(earliest) <= 60, "no wall clock moves the floor");
 }
+
+/// Central's answer to a request that came as a file.
+async fn answered(claim: &Claim, request: Vec<u8>) -> Vec<u8> {
+    let url = format!("{}{}", claim.address, path::ENROL);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client.post(url).body(request).send().await.unwrap();
+    answer.bytes().await.unwrap().to_vec()
+}
+
+#[tokio::test]
+async fn request_and_answer_may_be_carried_as_files() {
+    let (claim, double) = start(Manner::Honest).await;
+    let folder = tempfile::tempdir().unwrap();
+    let places = StorePlaces {
+        state: folder.path().join("state"),
+        keys: folder.path().join("keys"),
+    };
+    let mut store = Store::open(&places).unwrap();
+    let none = Offer::waiting(&places).unwrap_err().to_string();
+    assert!(none.contains("--request"), "{none}");
+
+    // One that was given up does not fit the answer to the next.
+    let given_up = Offer::make(claim.clone()).unwrap();
+    given_up.wait(&places).unwrap();
+    let offer = Offer::make(claim.clone()).unwrap();
+    offer.wait(&places).unwrap();
+    let answer = answered(&claim, offer.request()).await;
+    assert!(given_up.accept(&answer).is_err());
+    drop(offer);
+
+    let enrolment = Offer::waiting(&places).unwrap().accept(&answer).unwrap();
+    let seen = double.lock().unwrap().seen.clone();
+    assert_eq!(Some(&enrolment.fingerprint), seen.as_ref());
+    enrolment.keep(&mut store, &places).unwrap();
+    forget(&places).unwrap();
+    assert!(Offer::waiting(&places).is_err());
+    assert_eq!(store.identity().unwrap().gate, claim.gate);
+}
+
+#[tokio::test]
+async fn a_carried_refusal_says_why_and_the_answer_of_another_central_is_not_taken() {
+    for (manner, word) in [
+        (Manner::Refuses, "make a new one"),
+        (Manner::DoesNotKnowTheSecret, "not your central"),
+        (Manner::Garbage, "no answer to an enrolment"),
+    ] {
+        let (claim, _double) = start(manner).await;
+        let offer = Offer::make(claim.clone()).unwrap();
+        let answer = answered(&claim, offer.request()).await;
+        let error = format!("{:#}", offer.accept(&answer).unwrap_err());
+        assert!(error.contains(word), "{error}");
+    }
+}

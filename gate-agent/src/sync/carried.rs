@@ -155,8 +155,11 @@ async fn take_heads(sync: &Sync) -> Result<HeadsTaken, Failure> {
 }
 
 async fn take_acknowledgement(sync: &Sync, bytes: Vec<u8>) -> Result<(), Failure> {
-    Ok(sync
-        .to_loop
+    sync.to_loop
         .hand_over(SignedInput::Acknowledgement, bytes)
-        .await?)
+        .await?;
+    // Behind this answer the store has noted it: what is given out next begins behind it.
+    let tail = *sync.store.tail().borrow();
+    batch_behind(sync, tail.last.position).await?;
+    Ok(())
 }
