@@ -412,6 +412,7 @@ async fn a_box_that_never_saw_a_network_is_enrolled_by_two_files() {
 
 /// Mounts a small file system, fills and write-protects it, and carries to it each time.
 const SMALL_STICK: &str = r#"
+    exec 2>&1
     mount -t tmpfs -o size=64k tmpfs "$1" || exit 99
     head -c 65536 /dev/zero > "$1/pictures"
     "$2" carry --out "$1"; echo "full: $?"
