@@ -51,7 +51,7 @@ pub enum Outcome {
     KeyNotInForce,
 }
 
-/// Takes a batch in; `body` is how it came. Records that are held already are recognised.
+/// Takes a batch in. Records that are held already are recognised.
 ///
 /// # Errors
 /// When the database fails. Nothing was taken in then, unless the connection broke in the very
@@ -60,7 +60,6 @@ pub async fn take_in(
     app: &App,
     gate: &EnrolledGate,
     batch: &JournalBatch,
-    body: &[u8],
 ) -> anyhow::Result<Outcome> {
     let checked = match check::check(gate, batch) {
         Ok(checked) => checked,
@@ -91,7 +90,7 @@ pub async fn take_in(
             let offer = Offer {
                 held,
                 offered,
-                bytes: body,
+                bytes: &fork::without_persons(batch),
             };
             let reason = fork::keep(app, gate, transaction, &offer).await?;
             Ok(Outcome::Forked(reason))

@@ -187,7 +187,7 @@ async fn take_batch(
         ))
     })?;
     let turn = app.gates.bounds.ingest().await.map_err(as_problem)?;
-    let outcome = ingest::take_in(app, gate, &batch, bytes).await?;
+    let outcome = ingest::take_in(app, gate, &batch).await?;
     drop(turn);
     match outcome {
         Outcome::Held { state, new } => {

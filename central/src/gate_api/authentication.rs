@@ -74,8 +74,6 @@ pub struct Signed<T> {
     pub gate: Gate,
     /// What.
     pub message: T,
-    /// The message's bytes.
-    pub body: Bytes,
     /// Counts the request among those that may be worked on at once.
     pub permit: OwnedSemaphorePermit,
 }
@@ -89,7 +87,6 @@ impl<T: Message> FromRequest<SharedApp> for Signed<T> {
         Ok(Self {
             gate,
             message,
-            body,
             permit,
         })
     }

@@ -29,11 +29,10 @@ pub async fn post(
     let Signed {
         gate,
         message,
-        body,
         permit: _permit,
     } = request;
     let _turn = app.gates.bounds.ingest().await?;
-    match ingest::take_in(&app, &gate, &message, &body).await? {
+    match ingest::take_in(&app, &gate, &message).await? {
         Outcome::Held { state, .. } => Ok(answer(acknowledge(&app, &gate, state).await?)),
         Outcome::Gap(held) => Err(Refused {
             expected: Some(held),
@@ -86,9 +85,9 @@ mod tests {
         cbor,
         decision::{Decision, DenyReason},
         document,
-        gate_api::path,
+        gate_api::{REQUEST_LIMIT, path},
         ids::{AccessPointId, Digest, JournalPosition},
-        journal::{Event, JournalAnchor, RefusedCount},
+        journal::{self, Event, JournalAnchor, RefusedCount},
     };
 
     use super::*;
@@ -201,6 +200,7 @@ mod tests {
         send(&central, &mut gate, 1, 3).await;
         // The copy was put back to record 3 and went another way.
         gate.scan(&central, site.entry_id, Decision::Grant);
+        let copy_before = copy.state;
         copy.scan(&central, site.exit_id, Decision::Grant);
         send(&central, &mut gate, 4, 4).await;
         copy.counter = gate.counter;
@@ -213,6 +213,16 @@ mod tests {
             (4, 1)
         );
         assert_eq!(central.app.metrics.gates.journal_forks.get(), 1);
+        // What is kept proves the fork and names nobody, who could not be erased there.
+        let kept = central.app.db.begin_across_schools().await.unwrap();
+        let row = kept.query_one("SELECT offered_batch, offered_hash FROM journal_forks", &[]);
+        let row = row.await.unwrap();
+        let batch: JournalBatch =
+            cbor::decode_message(row.get::<_, &[u8]>(0), REQUEST_LIMIT).unwrap();
+        assert!(copy.batch(4, 4).records[0].personal.is_some());
+        assert_eq!(batch.records[0].personal, None);
+        let link = journal::link(copy_before.hash, &batch.records[0]);
+        assert_eq!(row.get::<_, &[u8]>(1), link.0);
         // Nothing more is taken from either, until somebody has looked.
         gate.counter = copy.counter;
         gate.scan(&central, site.entry_id, Decision::Grant);

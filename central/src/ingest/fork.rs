@@ -1,7 +1,12 @@
 //! A journal that contradicts itself: two records of one number. What came is kept beside what is
 //! held, and nothing more is taken in until somebody has looked.
 
-use shared::{ids::Digest, journal::ChainState};
+use shared::{
+    cbor,
+    gate_api::JournalBatch,
+    ids::Digest,
+    journal::{ChainState, Record},
+};
 
 use crate::{
     app::App,
@@ -21,6 +26,19 @@ pub struct Offer<'a> {
     pub offered: Digest,
     /// What came.
     pub bytes: &'a [u8],
+}
+
+/// The batch as proof of what the gate signed: chain and signed head hold without the personal parts,
+/// and whoever is erased later is not in it. The gate has them still.
+pub(super) fn without_persons(batch: &JournalBatch) -> Vec<u8> {
+    let record = |record: &Record| Record {
+        personal: None,
+        ..record.clone()
+    };
+    cbor::encode(&JournalBatch {
+        records: batch.records.iter().map(record).collect(),
+        ..batch.clone()
+    })
 }
 
 /// Keeps the contradiction, puts the journal into quarantine and raises the alarm; returns the
