@@ -19,7 +19,7 @@ use crate::{
         COMMANDS_WAITING_MAX, DoorProcessStart, DoorReport, Doors, REPORTS_WAITING_MAX,
         TimedCommand,
     },
-    event_loop::{EventLoop, Inputs, Outputs, Start, SyncControls},
+    event_loop::{EventLoop, Inputs, Outputs, Start, SyncControls, Wired},
     panel::{self, SignIns},
     reader::{FRAMES_WAITING_MAX, FrameRead, Pulse, Reader, ReaderEnd, ReaderState},
     store::{LoadedState, Store, problem::StoreProblem, thread::StoreThread},
@@ -169,6 +169,14 @@ impl Agent {
         let event_loop = EventLoop::new(Start {
             sign_ins: SignIns::new(now.uptime, &loaded.pin_failures),
             configuration: stored_configuration(&loaded),
+            wired: Wired {
+                readers: configuration
+                    .readers
+                    .iter()
+                    .map(|place| place.access_point)
+                    .collect(),
+                doors: configuration.doors.iter().map(|place| place.door).collect(),
+            },
             gate,
             clock,
             inputs: Inputs {

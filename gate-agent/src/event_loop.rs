@@ -7,6 +7,7 @@ mod door_faults;
 mod frames;
 mod panels;
 mod signed;
+mod wiring;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -40,6 +41,8 @@ use crate::{
 };
 use actions::{DoorTrouble, Waiting};
 use door_faults::{DoorFault, DoorFaults};
+
+pub use wiring::Wired;
 
 /// How long the last records may take to reach the disk when the agent ends.
 const STOP_WITHIN: Duration = Duration::from_millis(1_200);
@@ -143,6 +146,9 @@ pub struct EventLoop {
     /// Configurations on their way to the disk, and the one in force.
     arriving_configurations: BTreeMap<CommitToken, Newest>,
     configuration: Option<Newest>,
+    /// What the box has, and how it differs from the configuration, when it does.
+    wired: Wired,
+    wiring_problem: Option<String>,
     applied_configuration: Option<DocumentNumber>,
     /// Commits of the current input that the store did not even take.
     refused_at_once: BTreeSet<CommitToken>,
@@ -182,6 +188,8 @@ pub struct Start {
     pub sign_ins: SignIns,
     /// The stored configuration.
     pub configuration: Option<Newest>,
+    /// What the box has.
+    pub wired: Wired,
 }
 
 impl EventLoop {
@@ -202,6 +210,8 @@ impl EventLoop {
             waiting: Vec::new(),
             arriving_configurations: BTreeMap::new(),
             configuration: start.configuration,
+            wired: start.wired,
+            wiring_problem: None,
             applied_configuration: None,
             refused_at_once: BTreeSet::new(),
             silent_doors: BTreeMap::new(),

@@ -198,7 +198,7 @@ impl EventLoop {
         };
         let problem = match trouble {
             DoorTrouble::NotWired => {
-                "is not wired: add it to [[doors]] of the agent's configuration"
+                "is not wired: add it to [[doors]] of gate.toml and restart the agent"
             }
             DoorTrouble::Busy { .. } => "takes no commands",
             DoorTrouble::Gone => "has no driver any more",

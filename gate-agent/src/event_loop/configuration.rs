@@ -33,5 +33,6 @@ impl EventLoop {
             self.applied_configuration = None;
         }
         self.compare_locks(now);
+        self.compare_wiring(now);
     }
 }

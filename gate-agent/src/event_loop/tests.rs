@@ -253,6 +253,47 @@ async fn a_lock_of_which_file_and_central_say_different_things_is_a_fault_until_
 }
 
 #[tokio::test]
+async fn what_of_a_configuration_needs_a_restart_is_said_until_the_configuration_fits() {
+    let mut rig = Rig::start().await;
+    rig.pull_everything().await;
+    let of_wiring = async |rig: &mut Rig| {
+        let faults = rig.state().await.faults;
+        let mut faults = faults.into_iter();
+        faults.find(|fault| fault.contains("wiring"))
+    };
+    assert_eq!(of_wiring(&mut rig).await, None);
+    let mut more = rig.authority.configuration();
+    let mut second = more.access_points[0].clone();
+    second.id = AccessPointId(40);
+    more.access_points.retain(|point| point.id != EXIT);
+    more.access_points.push(second);
+    for level in &mut more.access_levels {
+        level.grants.retain(|grant| grant.access_point != EXIT);
+    }
+    let fitting = rig.authority.configuration();
+    for (configuration, is_told) in [(more, true), (fitting, false)] {
+        let mut configuration = configuration;
+        configuration.header = rig.authority.configuration().header;
+        let signed = rig.authority.sign_configuration(&configuration);
+        let kind = SignedInput::Document(DocumentName::Configuration);
+        rig.to_loop.hand_over(kind, signed).await.unwrap();
+        let fault = of_wiring(&mut rig).await;
+        assert_eq!(fault.is_some(), is_told, "{fault:?}");
+        if let Some(fault) = fault {
+            for words in [
+                "access point 40",
+                "[[readers]]",
+                "restarted",
+                "reader at access point 2",
+            ] {
+                assert!(fault.contains(words), "{fault}");
+            }
+        }
+    }
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn a_door_that_is_not_wired_is_a_fault_and_a_silent_sync_is_no_trouble() {
     let mut rig = Rig::start().await;
     rig.pull_everything().await;

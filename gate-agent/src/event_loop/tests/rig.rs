@@ -444,6 +444,10 @@ impl Bench {
         let believed = gate.trusted_utc(now);
         let time = TrustedTime::new(Clock::system(), now.uptime, believed, gate.mark());
         let event_loop = EventLoop::new(Start {
+            wired: Wired {
+                readers: [ENTRY, EXIT, AccessPointId(3)].into(),
+                doors: [TURNSTILE].into(),
+            },
             sign_ins: SignIns::new(now.uptime, &loaded.pin_failures),
             configuration: None,
             clock,
