@@ -22,6 +22,7 @@ mod sandbox;
 pub use child::{attempt, serve};
 pub use code_finder::{FRAME_PIXELS_MAX, FRAME_SIDE_MAX, Frame, Hint};
 pub use frame::{FILE_BYTES_MAX, PictureError, unpack_picture};
+pub use motion_jpeg::unpack_motion_jpeg;
 pub use picture_file::{PictureFileError, read_picture_file};
 pub use process::{DecodeError, Decoded, Decoder, DecoderSettings, Request, Step};
 pub use protocol::Garbled;

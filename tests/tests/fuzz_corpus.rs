@@ -426,6 +426,10 @@ fn appliance_seeds(seeds: &mut Seeds) {
         assert_eq!(check_message(message), Ok(()), "{name}");
         put(seeds, "door_message", name, message.to_vec());
     }
+    picture_seeds(seeds);
+}
+
+fn picture_seeds(seeds: &mut Seeds) {
     for (name, format) in [
         ("png", image::ImageFormat::Png),
         ("jpeg", image::ImageFormat::Jpeg),
@@ -435,6 +439,50 @@ fn appliance_seeds(seeds: &mut Seeds) {
         let mut file = std::io::Cursor::new(Vec::new());
         let picture = image::DynamicImage::ImageLuma8(picture).to_rgb8();
         picture.write_to(&mut file, format).unwrap();
-        put(seeds, "picture_file", name, file.into_inner());
+        let file = file.into_inner();
+        if format == image::ImageFormat::Jpeg {
+            // As cameras send them: without the tables of Huffman's codes.
+            put(seeds, "motion_jpeg", "whole", file.clone());
+            put(
+                seeds,
+                "motion_jpeg",
+                "without_tables",
+                without_tables(&file),
+            );
+        }
+        put(seeds, "picture_file", name, file);
     }
+    for (name, text) in [("pass", "SP1:SEED"), ("foreign", "https://example.org")] {
+        let code = fast_qr::QRBuilder::new(text)
+            .ecl(fast_qr::ECL::M)
+            .build()
+            .expect("a short text fits");
+        let side = code.size + 8;
+        let mut frame = vec![230; 1 + side * side];
+        frame[0] = u8::try_from(side).expect("a small code");
+        for y in 0..code.size {
+            for x in 0..code.size {
+                if code[y][x].value() {
+                    frame[1 + (y + 4) * side + x + 4] = 20;
+                }
+            }
+        }
+        put(seeds, "camera_frame", name, frame);
+    }
+}
+
+/// A JPEG without its segments of Huffman tables (DHT, `FF C4`).
+fn without_tables(file: &[u8]) -> Vec<u8> {
+    let mut kept = file[..2].to_vec();
+    let mut at = 2;
+    while file[at + 1] != 0xda {
+        let length = usize::from(u16::from_be_bytes([file[at + 2], file[at + 3]]));
+        let end = at + 2 + length;
+        if file[at + 1] != 0xc4 {
+            kept.extend(&file[at..end]);
+        }
+        at = end;
+    }
+    kept.extend(&file[at..]);
+    kept
 }

@@ -103,6 +103,11 @@ impl<'a> Search<'a> {
         self.reading.codes.len() >= self.limits.codes_max || (self.is_over)()
     }
 
+    /// Whether a grid was laid over something that was not read.
+    pub(crate) fn has_grid(&self) -> bool {
+        self.seen.grids > 0
+    }
+
     /// Whether something looks like a code that was not read.
     pub(crate) fn is_hinted(&self) -> bool {
         self.seen.grids > 0 || self.seen.finders >= 2 || self.seen.too_near

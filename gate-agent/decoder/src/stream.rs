@@ -5,7 +5,7 @@
 use crate::cascade::Wanted;
 use crate::frame::Frame;
 use crate::motion::Trace;
-use crate::reading::{Reading, Step};
+use crate::reading::{Reading, Step, Work};
 use crate::search::{Depth, Limits, Look, Search};
 
 /// What one look at a gate's frame may cost. Three finder patterns are a code's; a few dozen are
@@ -30,6 +30,25 @@ const STEPS: &[Step] = &[
     Step::HalfSharp,
     Step::Quarter,
 ];
+
+/// Those for a frame in which something moves and nothing looks like a code: noise and low contrast
+/// hide all of it from the plain look.
+const CHEAP_STEPS: &[Step] = &[
+    Step::Half,
+    Step::Dim,
+    Step::Smooth,
+    Step::HalfDim,
+    Step::Sharp,
+];
+
+/// A frame that has cost more than this by now is not looked at once more: an honest one costs a
+/// small part of it.
+const LIGHT: Work = Work {
+    looks: u32::MAX,
+    checks: 3_000,
+    fits: 48,
+    modules: 12_000,
+};
 
 /// Frames without motion for which work goes on: a round of all steps, for a code that none of the
 /// cheap looks hints at.
@@ -56,6 +75,8 @@ pub struct Stream {
     is_hinted: bool,
     /// The step that comes next.
     next_step: usize,
+    /// The same of the cheap ones.
+    next_cheap_step: usize,
     /// The step that read the code of the frame before.
     lucky: Option<Step>,
 }
@@ -76,6 +97,10 @@ impl Stream {
             .as_ref()
             .is_none_or(|before| trace.differs_from(before));
         if has_moved {
+            if self.quiet_frames > FRAMES_AFTER_MOTION {
+                // Somebody comes: the steps that read most have their turn first.
+                (self.next_step, self.next_cheap_step) = (0, 0);
+            }
             self.quiet_frames = 0;
         } else {
             self.quiet_frames = self.quiet_frames.saturating_add(1);
@@ -101,9 +126,19 @@ impl Stream {
         };
         search.look(frame, plain);
         let is_hinted = search.is_hinted();
-        // Somebody who moves will hold still soon; an empty gate that moves costs no second look.
-        if search.reading.codes.is_empty() && (is_hinted || !has_moved) {
-            let step = self.lucky.take().unwrap_or_else(|| self.step_by_turns());
+        // What the plain look cannot see at all, another may; where it sees something, two may.
+        let has_grid = search.has_grid();
+        let more = if is_hinted { 2 } else { 1 };
+        for turn in 0..more {
+            let is_over = !search.reading.codes.is_empty() || search.is_complete();
+            if is_over || (turn > 0 && !self.may_go_on(&search)) {
+                break;
+            }
+            let step = match self.lucky.take() {
+                Some(step) => step,
+                None if has_grid || !has_moved => self.step_by_turns(),
+                None => self.cheap_step_by_turns(),
+            };
             let look = Look {
                 step,
                 row_step: 1,
@@ -119,6 +154,17 @@ impl Stream {
             self.quiet_frames = 0;
         }
         search.finish()
+    }
+
+    /// Whether a frame that two looks have not read may be looked at once more.
+    fn may_go_on(&self, search: &Search<'_>) -> bool {
+        search.reading.work.is_within(&LIGHT) && STEPS[self.next_step] != Step::Double
+    }
+
+    fn cheap_step_by_turns(&mut self) -> Step {
+        let step = CHEAP_STEPS[self.next_cheap_step];
+        self.next_cheap_step = (self.next_cheap_step + 1) % CHEAP_STEPS.len();
+        step
     }
 
     fn step_by_turns(&mut self) -> Step {

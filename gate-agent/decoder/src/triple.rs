@@ -25,6 +25,9 @@ const NEIGHBOURS_MAX: usize = 14;
 /// all the clutter inside it.
 const SUREST: usize = 16;
 
+/// By how much of its length the side opposite the corner may be shorter than another.
+const ASLANT_MAX: f32 = 0.35;
+
 /// Beyond this strain no picture of a code was ever seen.
 const STRAIN_MAX: f32 = 3.0;
 
@@ -57,10 +60,11 @@ fn are_alike(one: &Finder, other: &Finder) -> bool {
 
 fn triple(finders: &[Finder], members: [usize; 3]) -> Option<Triple> {
     let [corner, mut right, mut below] = members.map(|member| finders[member]);
-    // The corner lies opposite the longest side.
-    let longest = right.centre.distance(below.centre);
+    // The corner lies opposite the longest side, or nearly the longest where a code is seen aslant.
+    let opposite = right.centre.distance(below.centre);
     let sides = [&right, &below].map(|end| corner.centre.distance(end.centre));
-    if !are_alike(&right, &below) || sides[0].max(sides[1]) >= longest {
+    let aslant = (sides[0].max(sides[1]) / opposite - 1.0).max(0.0);
+    if !are_alike(&right, &below) || aslant > ASLANT_MAX {
         return None;
     }
     let mut places = members;
@@ -94,7 +98,7 @@ fn triple(finders: &[Finder], members: [usize; 3]) -> Option<Triple> {
     let lonely = 1.0 / sightings as f32;
     // On a sheet of codes the finder patterns of several make squares too, all larger ones.
     let large = (0.5 * (across + down) / 14.0).ln().max(0.0);
-    let strain = 2.0 * uneven + unlike + (1.0 - sine) * 1.5 + 0.3 * lonely + 0.2 * large;
+    let strain = 2.0 * uneven + unlike + (1.0 - sine) * 1.5 + 0.3 * lonely + 0.2 * large + aslant;
     (strain < STRAIN_MAX).then_some(Triple {
         corner,
         right,

@@ -8,11 +8,12 @@ use code_pictures::{
 
 const SIZE: (u32, u32) = (640, 480);
 
-/// What one frame of a gate may cost: two looks with their limits.
+/// What one frame of a gate may cost: two looks with their limits, and a third where those were
+/// cheap.
 const FRAME_WORK_MAX: Work = Work {
-    looks: 2,
-    checks: 3_000,
-    fits: 48,
+    looks: 3,
+    checks: 4_500,
+    fits: 72,
     modules: 64_000,
 };
 
@@ -82,8 +83,8 @@ fn a_code_that_is_hinted_at_and_held_still_is_worked_on() {
     let mut stream = Stream::new();
     for number in 0..30 {
         let work = read(&mut stream, &frame).work;
-        assert_eq!(
-            work.looks, 2,
+        assert!(
+            work.looks >= 2,
             "frame {number}: the plain look and a costlier one"
         );
     }

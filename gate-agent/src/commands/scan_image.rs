@@ -1,7 +1,7 @@
 //! `gate-agent scan-image FILE…`: reads every QR code of each picture and prints a JSON line for it.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -19,7 +19,7 @@ use crate::store::{StorePlaces, StoreReader};
 const EXAMPLES: &str = "\
 Examples:
   gate-agent scan-image card.png photo.jpg
-  gate-agent scan-image pictures/            every file of a folder
+  gate-agent scan-image pictures/            every picture in a folder and the folders in it
   gate-agent scan-image *.png | jq -r 'select(.texts == []) | .file'
   gate-agent scan-image card.png --store /var/lib/portcullis
   gate-agent scan-image card.png --config /etc/portcullis/gate.toml --access-point 2
@@ -36,8 +36,8 @@ command line; 3 when it cannot be found out.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Pictures, or folders whose files are read in the order of their names; hidden files and
-    /// folders in folders are passed over.
+    /// Pictures, or folders, whose pictures (PNG, JPEG or WebP by their names or their content) are
+    /// read in the order of their names, those of the folders in them too; hidden ones are passed over.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// State directory of a gate that says what it would decide; its keys lie in `keys` below it.
@@ -202,21 +202,58 @@ fn milliseconds(microseconds: u64) -> f64 {
     microseconds as f64 / 1_000.0
 }
 
-/// The file itself, or the visible files of a folder in the order of their names.
+/// Folders in folders beyond this depth are taken for a loop.
+const DEPTH_MAX: u32 = 32;
+
+/// What a picture's name ends in, where a folder is named and not the picture itself.
+const PICTURE_ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+
+/// The file itself, or the visible pictures of a folder and the folders in it, in the order of their
+/// paths.
 fn files_of(named: &Path) -> io::Result<Vec<PathBuf>> {
     if !named.is_dir() {
         return Ok(vec![named.to_owned()]);
     }
     let mut files = Vec::new();
-    for entry in fs::read_dir(named)? {
-        let entry = entry?;
-        let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-        if !is_hidden && !entry.path().is_dir() {
-            files.push(entry.path());
-        }
-    }
+    collect(named, DEPTH_MAX, &mut files)?;
     files.sort();
     Ok(files)
+}
+
+fn collect(folder: &Path, depth: u32, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            if depth > 0 {
+                collect(&path, depth - 1, files)?;
+            }
+        } else if path.is_file() && is_picture(&path) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// By its name, or by its first bytes whatever its name.
+fn is_picture(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    let is_called_one = ending.is_some_and(|ending| {
+        PICTURE_ENDINGS
+            .iter()
+            .any(|known| ending.eq_ignore_ascii_case(known))
+    });
+    is_called_one || begins_as_one(path).unwrap_or(false)
+}
+
+fn begins_as_one(path: &Path) -> io::Result<bool> {
+    let mut begin = Vec::with_capacity(12);
+    fs::File::open(path)?.take(12).read_to_end(&mut begin)?;
+    let is_webp = begin.starts_with(b"RIFF") && begin.ends_with(b"WEBP");
+    Ok(is_webp || begin.starts_with(b"\x89PNG") || begin.starts_with(&[0xff, 0xd8, 0xff]))
 }
 
 fn write_line(output: &mut impl Write, line: &PictureLine) -> anyhow::Result<()> {
@@ -233,4 +270,46 @@ fn is_reader_gone(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<io::Error>()
         .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_gives_its_pictures_and_those_of_the_folders_in_it_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for inner in ["b", "b/deeper", ".hidden"] {
+            fs::create_dir(at(inner)).unwrap();
+        }
+        for name in [
+            "c.PNG",
+            "a.jpeg",
+            "b/2.webp",
+            "b/deeper/1.jpg",
+            "notes.txt",
+            "b/2.txt",
+            ".hidden/x.png",
+            ".y.png",
+            "without-ending",
+        ] {
+            fs::write(at(name), b"").unwrap();
+        }
+        // A link to the folder itself is a file that is no picture's.
+        std::os::unix::fs::symlink(folder.path(), at("loop.png")).unwrap();
+        fs::write(at("by-content"), b"\x89PNG\r\n").unwrap();
+        let wanted = [
+            "a.jpeg",
+            "b/2.webp",
+            "b/deeper/1.jpg",
+            "by-content",
+            "c.PNG",
+        ]
+        .map(at);
+        assert_eq!(files_of(folder.path()).unwrap(), wanted);
+        // Whoever names a file wants it read, whatever it is called.
+        assert_eq!(files_of(&at("notes.txt")).unwrap(), [at("notes.txt")]);
+        assert!(files_of(&at("b/none")).unwrap() == [at("b/none")]);
+    }
 }

@@ -21,7 +21,7 @@ const HUFFMAN_TABLES: u8 = 0xc4;
 ///
 /// # Errors
 /// Why it cannot be unpacked, in words.
-pub(super) fn unpack_motion_jpeg(picture: &[u8]) -> Result<Frame, String> {
+pub fn unpack_motion_jpeg(picture: &[u8]) -> Result<Frame, String> {
     let picture = with_tables(picture);
     let options = DecoderOptions::default()
         .jpeg_set_out_colorspace(ColorSpace::Luma)
