@@ -51,6 +51,15 @@ pub enum Outcome {
     KeyNotInForce,
 }
 
+/// By what a batch is known to be the gate's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vouched {
+    /// The gate has signed the request that brought it.
+    ByRequest,
+    /// The gate has signed its head; who brought it could change everything else.
+    ByHeadAlone,
+}
+
 /// Takes a batch in. Records that are held already are recognised.
 ///
 /// # Errors
@@ -60,11 +69,17 @@ pub async fn take_in(
     app: &App,
     gate: &EnrolledGate,
     batch: &JournalBatch,
+    vouched: Vouched,
 ) -> anyhow::Result<Outcome> {
     let checked = match check::check(gate, batch) {
         Ok(checked) => checked,
         Err(problem) => return Ok(Outcome::Broken(problem)),
     };
+    if vouched == Vouched::ByHeadAlone
+        && let Err(problem) = checked.stands_alone()
+    {
+        return Ok(Outcome::Broken(problem));
+    }
     ensure_partitions(app, batch).await?;
     let transaction = app.db.begin_in_school(gate.school_id).await?;
     // In this order, so that nothing else that the gate asks for waits for an erasure.
@@ -86,6 +101,14 @@ pub async fn take_in(
         Walked::Whole(new) => store(app, gate, &checked, transaction, &mark, gap, new).await,
         Walked::Gap => Ok(Outcome::Gap(walk::last_held(&checked, &mark))),
         Walked::Broken(problem) => Ok(Outcome::Broken(problem)),
+        // An edited record is no fork of the gate's.
+        Walked::Forked { .. }
+            if vouched == Vouched::ByHeadAlone && !checked.leads_to_its_head(before) =>
+        {
+            Ok(Outcome::Broken(
+                "its records do not lead to the head that the gate has signed".to_owned(),
+            ))
+        }
         Walked::Forked { held, offered } => {
             let offer = Offer {
                 held,

@@ -103,6 +103,8 @@ pub struct Store {
     identity: Option<EnrolledStore>,
     capacity: Capacity,
     roster_work: upkeep::RosterWork,
+    /// Records have stayed for their time since an acknowledgement that came then.
+    prune_due: Option<Stamp>,
     _lock: opening::WriterLock,
 }
 
@@ -166,6 +168,7 @@ impl Store {
                 when_full: FullJournalPolicy::Deny,
             },
             roster_work: upkeep::RosterWork::Unknown,
+            prune_due: None,
             _lock: lock,
         })
     }
@@ -321,24 +324,44 @@ impl Store {
         acknowledgements::record(&tx, ack).map_err(sqlite)?;
         let mut tail = enrolled.tail;
         tail.acknowledged_to = acknowledgements::acknowledged_to(&tx, epoch).map_err(sqlite)?;
-        let stayed = acknowledgements::stayed_long_enough_to(&tx, epoch)
-            .map_err(sqlite)?
-            .min(tail.acknowledged_to);
-        if stayed >= tail.pruned_to + self.capacity.limits.prune_step {
-            let mut writing = Writing {
-                connection: &tx,
-                path: &self.path,
-                enrolled: &*enrolled,
-                capacity: self.capacity,
-                tail,
-                left_out: 0,
-            };
-            writing.prune_to(tail.pruned_to + self.capacity.limits.prune_step, stamp)?;
-            tail = writing.tail;
-        }
         tx.commit().map_err(sqlite)?;
         enrolled.tail = tail;
-        Ok(tail)
+        // One that covers weeks leaves the rest to upkeep: no commit waits for it.
+        self.prune_due = Some(stamp);
+        self.prune_step()?;
+        self.tail()
+    }
+
+    /// Removes a step's worth of records whose time to stay is over, while there are so many.
+    fn prune_step(&mut self) -> Result<Upkeep, StoreProblem> {
+        let Some(stamp) = self.prune_due else {
+            return Ok(Upkeep::Done);
+        };
+        let enrolled = self.identity.as_mut().ok_or(StoreProblem::NotEnrolled)?;
+        let sqlite = |error| StoreProblem::from_sqlite(&self.path, &error);
+        let epoch = enrolled.identity.journal_epoch;
+        let tx = begin(&mut self.connection, &self.path)?;
+        let stayed = acknowledgements::stayed_long_enough_to(&tx, epoch)
+            .map_err(sqlite)?
+            .min(enrolled.tail.acknowledged_to);
+        let to = enrolled.tail.pruned_to + self.capacity.limits.prune_step;
+        if stayed < to {
+            self.prune_due = None;
+            return Ok(Upkeep::Done);
+        }
+        let mut writing = Writing {
+            connection: &tx,
+            path: &self.path,
+            enrolled: &*enrolled,
+            capacity: self.capacity,
+            tail: enrolled.tail,
+            left_out: 0,
+        };
+        writing.prune_to(to, stamp)?;
+        let tail = writing.tail;
+        tx.commit().map_err(sqlite)?;
+        enrolled.tail = tail;
+        Ok(Upkeep::More)
     }
 
     /// Reserves a block of counter values, at or above `floor`.

@@ -6,7 +6,7 @@ mod chain;
 mod event;
 mod signed;
 
-pub use chain::{ChainBroken, ChainState, commitment, link, start_of};
+pub use chain::{ChainBroken, ChainState, NO_PERSONAL_PART, commitment, link, start_of};
 pub use event::{
     ClockEvent, DoorAlarm, DoorEvent, Event, GuardAction, PassageOutcome, Priority, RefusedCount,
     ScanOutcome, SyncEvent, personal_of_subject,

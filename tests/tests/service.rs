@@ -196,6 +196,13 @@ fn the_users_and_groups_that_the_unit_names_are_made() {
     for group in values(&unit, "Group").into_iter().chain(named) {
         assert!(known("group").contains(&group), "no group {group}");
     }
+    // `selftest` and `doctor` of root find the devices by them, without the unit.
+    let members = fs::read_to_string(root.path().join("etc/group")).unwrap();
+    for group in groups.split_whitespace() {
+        let line = format!("{group}:");
+        let line = members.lines().find(|it| it.starts_with(&line)).unwrap();
+        assert!(line.ends_with(":portcullis-gate"), "{line}");
+    }
     for user in values(&unit, "User") {
         assert!(known("passwd").contains(&user), "no user {user}");
     }

@@ -19,7 +19,7 @@ use super::{GATE_NOT_ENROLLED, as_problem};
 use crate::{
     app::App,
     gate_api::authentication::EnrolledGate,
-    ingest::{self, Outcome},
+    ingest::{self, Outcome, Vouched},
     problem::{self, Kind, Problem},
 };
 
@@ -187,7 +187,7 @@ async fn take_batch(
         ))
     })?;
     let turn = app.gates.bounds.ingest().await.map_err(as_problem)?;
-    let outcome = ingest::take_in(app, gate, &batch).await?;
+    let outcome = ingest::take_in(app, gate, &batch, Vouched::ByHeadAlone).await?;
     drop(turn);
     match outcome {
         Outcome::Held { state, new } => {
@@ -205,8 +205,8 @@ async fn take_batch(
             "The journal is in quarantine: {reason}. Keep the box and its records; lift the quarantine, or enrol a gate anew."
         ))),
         Outcome::Broken(why) => Err(BROKEN.because(format!(
-            "It does not hold together: {why}. Was the box enrolled anew since? If not, check its journal there with \
-             `gate-agent journal verify`."
+            "It does not hold together: {why}. Was the box enrolled anew since? If not, somebody may have changed the \
+             file: carry again, and check the journal on the box with `gate-agent journal verify`."
         ))),
         Outcome::KeyNotInForce => Err(GATE_NOT_ENROLLED.because(
             "The gate got another key or was retired just now.",

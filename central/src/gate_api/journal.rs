@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     app::{App, SharedApp},
-    ingest::{self, Outcome},
+    ingest::{self, Outcome, Vouched},
 };
 
 /// Answers a [`JournalBatch`] with a signed [`Acknowledgement`] of everything that is held.
@@ -32,7 +32,7 @@ pub async fn post(
         permit: _permit,
     } = request;
     let _turn = app.gates.bounds.ingest().await?;
-    match ingest::take_in(&app, &gate, &message).await? {
+    match ingest::take_in(&app, &gate, &message, Vouched::ByRequest).await? {
         Outcome::Held { state, .. } => Ok(answer(acknowledge(&app, &gate, state).await?)),
         Outcome::Gap(held) => Err(Refused {
             expected: Some(held),

@@ -4,7 +4,7 @@ use shared::{
     document::{self, Verified},
     gate_api::JournalBatch,
     ids::JournalPosition,
-    journal::{JournalAnchor, JournalHead},
+    journal::{self, ChainState, JournalAnchor, JournalHead, NO_PERSONAL_PART},
     keys::KeyRing,
 };
 
@@ -55,6 +55,35 @@ pub(super) fn check<'a>(
         head,
         anchor,
     })
+}
+
+impl Checked<'_> {
+    /// Does its head alone prove it? A head further on vouches for none of these records, and the chain
+    /// holds without the personal parts, which a gate never removes.
+    pub(super) fn stands_alone(&self) -> Result<(), String> {
+        if self.head.position != self.last {
+            return Err(format!(
+                "the journal's head stands at {}, and not at the batch's last record {}",
+                self.head.position, self.last
+            ));
+        }
+        let mut records = self.batch.records.iter().zip(self.batch.first.seq..);
+        let lacking = records
+            .find(|(record, _)| record.personal.is_none() && record.commitment != NO_PERSONAL_PART);
+        match lacking {
+            None => Ok(()),
+            Some((_, seq)) => Err(format!(
+                "the personal part of record {seq} was taken out, which no gate does"
+            )),
+        }
+    }
+
+    /// Do the batch's own records lead from `before` to the head that the gate has signed?
+    pub(super) fn leads_to_its_head(&self, before: ChainState) -> bool {
+        let records = self.batch.records.iter();
+        let end = records.fold(before.hash, journal::link);
+        end == self.head.hash
+    }
 }
 
 /// The place of the batch's last record, if all its places are some that a journal has.

@@ -388,7 +388,16 @@ impl TestGate {
         self.journal.push(record);
     }
 
-    /// Records of the journal by their numbers, first and last, with the head at its end.
+    /// The chain's state after a record.
+    fn state_at(&self, seq: u64) -> ChainState {
+        let start = ChainState::start(self.gate_id.into(), self.state.position.epoch);
+        let index = usize::try_from(seq).expect("a short journal");
+        self.journal[..index].iter().fold(start, |state, record| {
+            state.append(record).expect("the next record")
+        })
+    }
+
+    /// Records of the journal by their numbers, first and last, with the head at the last.
     #[must_use]
     pub fn batch(&self, first: u64, last: u64) -> JournalBatch {
         let index = |seq: u64| usize::try_from(seq).expect("a short journal");
@@ -399,7 +408,7 @@ impl TestGate {
                 ..self.state.position
             },
             records: self.journal[index(first - 1)..index(last)].to_vec(),
-            head: self.head(self.state).into(),
+            head: self.head(self.state_at(last)).into(),
             anchor: None,
         }
     }

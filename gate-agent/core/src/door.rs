@@ -231,6 +231,14 @@ impl Door {
         self.command(DoorCommand::Release { for_ms });
     }
 
+    /// When the running release ends.
+    pub(crate) fn released_until(&self) -> Option<Uptime> {
+        match self.bolt {
+            Bolt::Released { until, .. } => Some(until),
+            Bolt::Held | Bolt::Locked { .. } => None,
+        }
+    }
+
     /// Shows a denial.
     pub(crate) fn deny(&mut self, now: Now) {
         if !matches!(self.lamp, Lamp::Granted { .. }) {

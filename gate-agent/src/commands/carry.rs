@@ -3,6 +3,7 @@
 
 mod desk;
 mod journal;
+mod stick;
 
 use std::{
     io::Write as _,
@@ -194,7 +195,7 @@ fn what_is_there(stick: &Path, gate: GateId) -> anyhow::Result<String> {
         let name = entry.with_context(cannot_read)?.file_name();
         let name = name.to_string_lossy();
         if name.starts_with("portcullis-") && name.ends_with(".carry") {
-            others.push(name.into_owned());
+            others.push(name.escape_debug().to_string());
         }
     }
     let here = documents_file_name(gate);

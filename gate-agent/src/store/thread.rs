@@ -217,7 +217,7 @@ impl StoreThread {
         match self.store.upkeep_step() {
             Ok(upkeep) => upkeep,
             Err(problem) => {
-                tracing::warn!("the roster waits: {problem}");
+                tracing::warn!("upkeep waits: {problem}");
                 self.retry_upkeep_at = Some(now.plus_ms(UPKEEP_PAUSE_MS));
                 Upkeep::More
             }

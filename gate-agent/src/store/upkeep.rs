@@ -1,5 +1,6 @@
 //! Work that waits for a quiet moment, in steps of some milliseconds: writing a new roster row
-//! by row, and sweeping the rows of all but the one in force.
+//! by row, sweeping the rows of all but the one in force, and removing what has stayed in the
+//! journal for its time.
 
 use gate_core::action::StoredKind;
 use rusqlite::TransactionBehavior;
@@ -16,7 +17,7 @@ use super::{
 pub enum Upkeep {
     /// Call again when nothing else waits.
     More,
-    /// Nothing until the next roster, or until [`Store::retry_upkeep`].
+    /// Nothing until the next roster or acknowledgement, or until [`Store::retry_upkeep`].
     Done,
 }
 
@@ -60,6 +61,15 @@ impl Store {
     /// What the disk says. What was begun is taken back by the next calls, and begun anew at the
     /// next roster or at [`Self::retry_upkeep`].
     pub fn upkeep_step(&mut self) -> Result<Upkeep, StoreProblem> {
+        match self.prune_step() {
+            Ok(Upkeep::More) => return Ok(Upkeep::More),
+            Ok(Upkeep::Done) => {}
+            Err(problem) => {
+                // Tried again behind the next acknowledgement.
+                self.prune_due = None;
+                return Err(problem);
+            }
+        }
         let work = std::mem::replace(&mut self.roster_work, RosterWork::Failed);
         let after_failure = work.after_failure();
         match self.roster_step(work) {

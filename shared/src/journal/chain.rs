@@ -7,6 +7,9 @@ use crate::{
     keys::{sha256, sha256_of},
 };
 
+/// The commitment of a record that never had a personal part.
+pub const NO_PERSONAL_PART: Digest = Digest([0; 32]);
+
 /// The hash before the first record of a journal:
 /// `SHA-256("portcullis/journal/1" ‖ gate ‖ epoch as 4 big-endian bytes)`.
 #[must_use]
@@ -17,7 +20,7 @@ pub fn start_of(gate: GateId, epoch: JournalEpoch) -> Digest {
 /// `SHA-256(salt ‖ part)`; 32 zero bytes without one.
 #[must_use]
 pub fn commitment(personal: Option<&SaltedPart>) -> Digest {
-    personal.map_or(Digest([0; 32]), |salted| {
+    personal.map_or(NO_PERSONAL_PART, |salted| {
         sha256_of(&[&salted.salt, &salted.part])
     })
 }

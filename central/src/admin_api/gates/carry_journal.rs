@@ -200,6 +200,35 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whoever_holds_the_stick_cannot_write_the_journal_in_the_gates_place() {
+        let (central, site, mut gate) = ready(9).await;
+        // A genuine head that stands further on vouches for nothing before it.
+        let mut invented = gate.batch(1, 8);
+        invented.head = gate.batch(1, 9).head;
+        invented.records[3].public = invented.records[2].public.clone();
+        let answer = send(&central, &site, file(&gate, &[invented])).await;
+        assert_eq!(code(&answer), (422, "journal_broken"));
+        // Nor is a personal part taken out that nobody could bring back.
+        let mut stripped = gate.batch(1, 9);
+        assert!(stripped.records[4].personal.take().is_some());
+        let answer = send(&central, &site, file(&gate, &[stripped])).await;
+        assert_eq!(code(&answer), (422, "journal_broken"));
+        assert!(answer.text.contains("record 5"), "{}", answer.text);
+        assert_eq!(held(&central).await, 0);
+
+        let whole = send(&central, &site, file(&gate, &[gate.batch(1, 9)])).await;
+        assert_eq!(whole.status, 200, "{}", whole.text);
+        // An edited record that is held already is no fork, for which the gate would be stopped.
+        let mut edited = gate.batch(1, 9);
+        edited.records[4].commitment = Digest([1; 32]);
+        let answer = send(&central, &site, file(&gate, &[edited])).await;
+        assert_eq!(code(&answer), (422, "journal_broken"));
+        gate.scan(&central, site.entry_id, Decision::Grant);
+        let answer = send(&central, &site, file(&gate, &[gate.batch(10, 10)])).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+
+    #[tokio::test]
     async fn a_gap_an_edited_record_and_a_fork_are_refused_with_what_to_do() {
         let (central, site, mut gate) = ready(9).await;
         let answer = send(&central, &site, file(&gate, &[gate.batch(3, 9)])).await;

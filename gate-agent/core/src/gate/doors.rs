@@ -179,9 +179,14 @@ impl Gate {
         };
         let configuration = machine.configuration();
         let is_open = machine.is_open();
-        let due = now
+        // As long as the lock is released, though it be for somebody before.
+        let own_end = now
             .uptime
-            .plus_ms(u64::from(configuration.release_ms(need)) + RELEASE_GRACE_MS);
+            .plus_ms(u64::from(configuration.release_ms(need)));
+        let end = machine
+            .released_until()
+            .map_or(own_end, |until| until.max(own_end));
+        let due = end.plus_ms(RELEASE_GRACE_MS);
         match configuration.passage {
             PassageSensing::None => {
                 let point = self.memory.reservation(scan).map(|it| it.access_point);

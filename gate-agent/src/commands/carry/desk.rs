@@ -14,15 +14,19 @@ use minicbor::Encode;
 use shared::{
     carry::{Direction, Item, Place, Splitter, Unreadable},
     cbor,
+    document::SignedKind as _,
     gate_api::{
         API_VERSION, DocumentAnswer, DocumentName, DocumentRequest, IssuedRangeRequest, Message,
         ORDERS_LIMIT, OrdersAnswer, OrdersRequest, path, read,
     },
+    heads::{Acknowledgement, Heads},
     ids::{DocumentNumber, GateId, Kid, Serial},
     issued_list::IssuedRange,
+    order::Order,
     time::UtcSeconds,
 };
 
+use super::stick;
 use crate::carry::StickAnswer;
 
 /// Items that are looked at: ten million issued passes are 153 of them, and ten orders a day for
@@ -62,7 +66,7 @@ impl Desk {
     /// When the stick cannot be read.
     pub(super) fn open(path: &Path, gate: GateId) -> anyhow::Result<Opened> {
         let cannot_read = || format!("cannot read {}", path.display());
-        let file = match File::open(path) {
+        let file = match stick::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Opened::Missing),
             opened => opened.with_context(cannot_read)?,
         };
@@ -281,6 +285,9 @@ impl Index {
             };
             match Item::read(&bytes) {
                 Ok(Some(Item::End(_))) => return Ok(problem),
+                Ok(Some(item)) if is_too_long(&item) => {
+                    problem = Some("a part of the file is longer than any of its kind".into());
+                }
                 Ok(Some(item)) => self.note(&item, place),
                 Ok(None) => {}
                 Err(why) => problem = Some(format!("a part of the file is damaged: {why}")),
@@ -305,6 +312,20 @@ impl Index {
             Item::Acknowledgement(_) => self.acknowledgement = Some(place),
             Item::Header(_) | Item::Batch(_) | Item::End(_) => {}
         }
+    }
+}
+
+/// Is it longer than what the gate takes of its kind? Several of these are held at a time.
+fn is_too_long(item: &Item) -> bool {
+    match item {
+        Item::Order(_, bytes) => bytes.len() > Order::LIMIT,
+        Item::Heads(bytes) => bytes.len() > Heads::LIMIT,
+        Item::Acknowledgement(bytes) => bytes.len() > Acknowledgement::LIMIT,
+        Item::Header(_)
+        | Item::Document(..)
+        | Item::IssuedRange(_)
+        | Item::Batch(_)
+        | Item::End(_) => false,
     }
 }
 

@@ -15,7 +15,10 @@ use shared::{
     ids::{GateId, JournalPosition},
 };
 
-use super::desk::{Next, Reading};
+use super::{
+    desk::{Next, Reading},
+    stick,
+};
 use crate::clock::GateClock;
 
 /// A file that is being written; dropped unfinished, it is gone and nothing has changed.
@@ -29,6 +32,8 @@ struct Writing {
     file: File,
     beside: PathBuf,
     items: u64,
+    /// Its first records stand behind some that the gate has removed.
+    lacks_what_precedes: bool,
     span: Span,
 }
 
@@ -104,6 +109,7 @@ impl JournalFile {
             file,
             beside,
             items: 0,
+            lacks_what_precedes: batch.anchor.is_some(),
             span: Span {
                 from: batch.first,
                 to: batch.first,
@@ -117,6 +123,19 @@ impl JournalFile {
         Ok(writing)
     }
 
+    /// Moves what is there away, to a name that nothing has.
+    fn put_aside(&self, why: &str) -> anyhow::Result<PathBuf> {
+        let mut aside = self.path.with_extension(format!("{why}.journal"));
+        for number in 2.. {
+            if aside.symlink_metadata().is_err() {
+                break;
+            }
+            aside = self.path.with_extension(format!("{why}-{number}.journal"));
+        }
+        fs::rename(&self.path, &aside).with_context(|| not_written(&self.path))?;
+        Ok(aside)
+    }
+
     /// Puts the file in its place, if it holds more than what is there.
     ///
     /// # Errors
@@ -126,7 +145,7 @@ impl JournalFile {
             return Ok(Kept::Nothing);
         };
         let context = || not_written(&self.path);
-        let items = writing.items;
+        let (items, lacks_what_precedes) = (writing.items, writing.lacks_what_precedes);
         writing
             .put(&Item::End(items))
             .and_then(|()| writing.file.sync_all())
@@ -136,8 +155,7 @@ impl JournalFile {
         match held(&self.path, self.gate)? {
             Some(Held { span, .. }) if span.to.epoch < to.epoch => {
                 let epoch = span.to.epoch;
-                let aside = self.path.with_extension(format!("{epoch}.journal"));
-                fs::rename(&self.path, &aside).with_context(context)?;
+                let aside = self.put_aside(&format!("{epoch}"))?;
                 notes.push(format!(
                     "LOOK the gate was enrolled anew since the stick was last here: what it held is kept as {}",
                     aside.display()
@@ -145,6 +163,14 @@ impl JournalFile {
             }
             Some(Held { span, .. }) if span.to > to => {
                 return Ok(Kept::OtherHoldsMore { held: span.to });
+            }
+            // A gate whose journal was full has dropped what is there.
+            Some(Held { span, .. }) if span.from < from && lacks_what_precedes => {
+                let aside = self.put_aside(&format!("from-{}", span.from.seq))?;
+                notes.push(format!(
+                    "LOOK the gate no longer has the first records that the stick held: they are kept as {}",
+                    aside.display()
+                ));
             }
             Some(Held {
                 span,
@@ -200,7 +226,7 @@ struct Held {
 /// What lies at `path`; `None` when nothing does, or nothing that could be lost.
 fn held(path: &Path, gate: GateId) -> anyhow::Result<Option<Held>> {
     let cannot_read = || format!("cannot read what lies at {}", path.display());
-    let file = match File::open(path) {
+    let file = match stick::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened.with_context(cannot_read)?,
     };
@@ -209,7 +235,7 @@ fn held(path: &Path, gate: GateId) -> anyhow::Result<Option<Held>> {
         splitter: Splitter::default(),
     };
     let (mut first, mut last): (Option<Place>, Option<Place>) = (None, None);
-    let (mut is_ours, mut is_whole) = (false, false);
+    let (mut is_ours, mut is_whole, mut is_all_readable) = (false, false, true);
     while let Next::Item(place, bytes) = reading.next().with_context(cannot_read)? {
         match Item::read(&bytes) {
             Ok(Some(Item::Header(header))) => {
@@ -219,8 +245,9 @@ fn held(path: &Path, gate: GateId) -> anyhow::Result<Option<Held>> {
                 first.get_or_insert(place);
                 last = Some(place);
             }
-            Ok(Some(Item::End(_))) => is_whole = true,
-            Ok(_) | Err(_) => {}
+            Ok(Some(Item::End(_))) => is_whole = is_all_readable,
+            Ok(_) => {}
+            Err(_) => is_all_readable = false,
         }
         if !is_ours {
             break;

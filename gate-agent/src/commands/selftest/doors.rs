@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use anyhow::ensure;
 use gate_core::{
     action::{Commit, CommitToken, DoorCommand, DoorSignal, RecordDraft},
     input::DoorInput,
@@ -62,12 +63,16 @@ impl<'a> Journal<'a> {
             event: Event::Door { door, event },
             personal: None,
         };
-        store.commit(&Commit {
+        let committed = store.commit(&Commit {
             token: CommitToken(0),
             records: vec![record],
             changes: Vec::new(),
             documents: Vec::new(),
         })?;
+        ensure!(
+            committed.left_out == 0,
+            "the journal is nearly full of records that central has not acknowledged: let it have them"
+        );
         Ok(())
     }
 }

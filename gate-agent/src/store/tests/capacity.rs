@@ -159,6 +159,27 @@ fn acknowledged_records_stay_fourteen_days_by_centrals_clock() {
 }
 
 #[test]
+fn one_acknowledgement_in_weeks_has_everything_removed_that_has_stayed_for_its_time() {
+    let fixture = Fixture::new();
+    let mut store = fixture.enrolled(JournalLimits {
+        records: 1_000,
+        ordinary_records: 900,
+        prune_step: 5,
+    });
+    fill(&mut store, 43);
+    let days = |days: u64| T0.plus(days * 86_400);
+    store
+        .acknowledge(&acknowledgement(&store, 43, days(0)), STAMP)
+        .unwrap();
+    let tail = store
+        .acknowledge(&acknowledgement(&store, 43, days(15)), STAMP)
+        .unwrap();
+    assert_eq!(tail.pruned_to, 5, "no commit waits for the rest");
+    while store.upkeep_step().unwrap() == Upkeep::More {}
+    assert_eq!(store.tail().unwrap().pruned_to, 40);
+}
+
+#[test]
 fn hourly_rows_tell_the_age_of_a_fortnight_of_acknowledgements() {
     let fixture = Fixture::new();
     let mut store = fixture.enrolled(JournalLimits::STANDARD);

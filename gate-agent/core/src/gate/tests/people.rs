@@ -105,6 +105,27 @@ fn a_holder_who_needs_longer_has_the_extended_release_and_as_long_to_go_through(
 }
 
 #[test]
+fn whoever_follows_somebody_who_needs_longer_may_go_through_as_long_as_the_door_is_released() {
+    let (mut bench, passes) = bench(2, |_| ());
+    let ada = HolderNumber(7);
+    bench
+        .store
+        .roster
+        .push((ada, "Ada".into(), vec![passes[0].id]));
+    bench.store.needs.push((ada, DoorNeed::ExtendedRelease));
+    for pass in &passes {
+        assert_eq!(bench.decision(ENTRY, &pass.text()), Decision::Grant);
+    }
+    // Past the second one's own time.
+    bench.wait_ms(9_000);
+    bench.door(TURNSTILE, DoorInput::Rotated);
+    bench.wait_ms(500);
+    bench.door(TURNSTILE, DoorInput::Rotated);
+    bench.wait_ms(10_000);
+    assert_eq!(bench.gate.state(bench.now).areas[0].inside, 2);
+}
+
+#[test]
 fn a_holder_who_becomes_known_while_inside_is_still_inside_once() {
     let (mut bench, passes) = bench(1, |_| ());
     assert_eq!(enter(&mut bench, &passes[0]), Decision::Grant);
