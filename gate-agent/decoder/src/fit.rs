@@ -30,6 +30,9 @@ pub(crate) struct Fit {
     corners: Vec<Seen>,
 }
 
+/// A flat code's timing patterns are as likely as this: no other grid need be tried.
+const TIMING_CLEAR: f32 = 0.8;
+
 /// Least likeness of the timing patterns: of random modules hardly any reach it.
 const TIMING_MIN: f32 = 0.30;
 
@@ -72,12 +75,16 @@ impl Fit {
                 };
                 let version = fit.version_likeness(frame);
                 fit.timing = fit.timing_likeness(frame) + VERSION_WEIGHT * version;
+                let is_clear = fit.timing >= TIMING_CLEAR;
                 let is_written = fit.layout.version >= VERSION_WRITTEN_FROM;
                 let least = if is_written { WRITTEN_MIN } else { TIMING_MIN };
                 if (fit.timing >= least || version >= VERSION_SURE)
                     && best.as_ref().is_none_or(|best| best.timing < fit.timing)
                 {
                     best = Some(fit);
+                }
+                if is_clear {
+                    break;
                 }
             }
         }

@@ -6,7 +6,11 @@ use crate::frame::Frame;
 const WIDE: usize = 4;
 
 /// Two pixels that far apart that differ by less are a plain surface and its noise.
-const EDGE_MIN: i32 = 40;
+const EDGE_MIN: i32 = 22;
+
+/// Nor are they an edge when they differ by less than this share of what the strongest edge does: how
+/// much of an edge counts must not hang on the contrast.
+const EDGE_SHARE_MIN: (i32, i32) = (2, 5);
 
 /// With fewer edges nothing can be said: a wall, a lens cap.
 const EDGES_MIN: u32 = 200;
@@ -16,8 +20,8 @@ const EDGES_MIN: u32 = 200;
 const SHARP: f64 = 1.0 / WIDE as f64;
 const BLURRED: f64 = 1.0 / (WIDE * WIDE) as f64;
 
-#[derive(Default)]
 struct Energy {
+    edge_min: i32,
     edges: u32,
     between_neighbours: u64,
     wide: u64,
@@ -29,37 +33,48 @@ impl Frame {
     /// counts as sharp, so that only figures of like light compare.
     #[must_use]
     pub fn sharpness(&self) -> Option<u8> {
-        let mut energy = Energy::default();
+        let mut strongest = 0;
+        self.each_line(|pixels| strongest = strongest.max(wide_difference(pixels).abs()));
+        let mut energy = Energy {
+            edge_min: EDGE_MIN.max(strongest * EDGE_SHARE_MIN.0 / EDGE_SHARE_MIN.1),
+            edges: 0,
+            between_neighbours: 0,
+            wide: 0,
+        };
+        self.each_line(|pixels| energy.add(pixels));
+        energy.sharpness()
+    }
+
+    /// Five pixels each, across and down.
+    fn each_line(&self, mut look: impl FnMut([u8; WIDE + 1])) {
         // Every other row and column: a hundred thousand places are plenty.
         for y in (0..self.rows()).step_by(2) {
             let row = self.row(y);
             for pixels in row.windows(WIDE + 1).step_by(2) {
-                energy.add([pixels[0], pixels[1], pixels[2], pixels[3], pixels[4]]);
+                look([pixels[0], pixels[1], pixels[2], pixels[3], pixels[4]]);
             }
         }
         for y in (0..self.rows().saturating_sub(WIDE)).step_by(2) {
             let rows: [&[u8]; WIDE + 1] = std::array::from_fn(|at| self.row(y + at));
             for x in (0..self.columns()).step_by(2) {
-                energy.add(rows.map(|row| row[x]));
+                look(rows.map(|row| row[x]));
             }
         }
-        energy.sharpness()
     }
 }
 
 impl Energy {
     /// Five pixels in a line.
     fn add(&mut self, pixels: [u8; WIDE + 1]) {
-        let value = pixels.map(i32::from);
-        let wide = value[WIDE] - value[0];
-        if wide.abs() < EDGE_MIN {
+        let wide = wide_difference(pixels);
+        if wide.abs() < self.edge_min {
             return;
         }
         self.edges += 1;
         self.wide += u64::from(wide.unsigned_abs().pow(2));
-        let steps = value
+        let steps = pixels
             .windows(2)
-            .map(|pair| pair[0].abs_diff(pair[1]).pow(2));
+            .map(|pair| u32::from(pair[0].abs_diff(pair[1])).pow(2));
         // One of the four differences, on average: each is met at four places.
         self.between_neighbours += steps.map(u64::from).sum::<u64>() / WIDE as u64;
     }
@@ -72,6 +87,10 @@ impl Energy {
         let percent = (share - BLURRED) / (SHARP - BLURRED) * 100.0;
         Some(percent.clamp(0.0, 100.0).round() as u8)
     }
+}
+
+fn wide_difference(pixels: [u8; WIDE + 1]) -> i32 {
+    i32::from(pixels[WIDE]) - i32::from(pixels[0])
 }
 
 #[cfg(test)]
