@@ -9,9 +9,9 @@ use super::{
 /// Sensors and lamps of one door.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wired {
-    /// Sensors, in the order of [`Sensor::ALL`].
+    /// Sensors, in the order that the sensors are told in.
     pub sensors: Vec<Sensor>,
-    /// Lamps and buzzer, in the order of [`Lamp::ALL`].
+    /// Lamps and buzzer, in the order that the lamps are told in.
     pub lamps: Vec<Lamp>,
 }
 
