@@ -303,3 +303,6 @@ impl Agent {
             .context("the agent ended the conversation: its log says why")
     }
 }
+
+#[cfg(test)]
+mod tests;

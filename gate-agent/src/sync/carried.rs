@@ -15,7 +15,7 @@ use shared::{
 use super::{
     Failure, NotTaken, SignedInput, Sync, SyncAsk, WantedNow,
     client::CallFailed,
-    pull_documents::pull_all,
+    pull_documents::pull_wanted,
     push_journal::{acknowledged, batch_behind},
 };
 use crate::carry::{Line, StickAnswer, ToCommand};
@@ -52,15 +52,17 @@ impl Sync {
         let mut heads = HeadsTaken::No("none are on the stick".into());
         for _ in 0..ROUNDS_MAX {
             heads = take_heads(self).await?;
-            let before = self.to_loop.ask(SyncAsk::Wanted).await?;
-            if matches!(heads, HeadsTaken::No(_)) && !is_behind(&before) {
+            let wanted = self.to_loop.ask(SyncAsk::Wanted).await?;
+            if matches!(heads, HeadsTaken::No(_)) && !is_behind(&wanted) {
                 break;
             }
             problems.clear();
-            if let Err(failure) = pull_all(self).await {
+            let pulled = pull_wanted(self).await?;
+            if let Some(failure) = pulled.first_failure {
                 problems.insert(in_words(failure)?);
             }
-            if heads == HeadsTaken::Yes || self.to_loop.ask(SyncAsk::Wanted).await? == before {
+            // Refused heads may hold once what vouches for them came.
+            if heads == HeadsTaken::Yes || pulled.taken == 0 {
                 break;
             }
         }

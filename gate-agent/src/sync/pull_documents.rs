@@ -40,12 +40,25 @@ pub(super) async fn run(sync: Sync) -> anyhow::Result<()> {
     }
 }
 
-/// Pulls until nothing is wanted. What fails does not keep the others back; the first failure is
-/// told at the end.
-pub(super) async fn pull_all(sync: &Sync) -> Result<(), Failure> {
+async fn pull_all(sync: &Sync) -> Result<(), Failure> {
+    let Pulled { first_failure, .. } = pull_wanted(sync).await?;
+    first_failure.map_or(Ok(()), Err)
+}
+
+/// What came of pulling.
+#[derive(Debug, Default)]
+pub(super) struct Pulled {
+    /// Steps that brought something.
+    pub(super) taken: u32,
+    /// The first that did not.
+    pub(super) first_failure: Option<Failure>,
+}
+
+/// Pulls until nothing is wanted. What fails does not keep the others back.
+pub(super) async fn pull_wanted(sync: &Sync) -> Result<Pulled, Failure> {
     let mut failed = BTreeSet::new();
     let mut orders_failed = false;
-    let mut first_failure = None;
+    let mut pulled = Pulled::default();
     loop {
         let WantedNow { documents, orders } = sync.to_loop.ask(SyncAsk::Wanted).await?;
         let next = documents
@@ -54,21 +67,21 @@ pub(super) async fn pull_all(sync: &Sync) -> Result<(), Failure> {
             .min_by_key(|wanted| urgency(wanted.name));
         let result = match (orders.filter(|_| !orders_failed), next) {
             (Some(after), _) => {
-                let pulled = pull_orders(sync, after).await;
-                orders_failed = pulled.is_err();
-                pulled
+                let done = pull_orders(sync, after).await;
+                orders_failed = done.is_err();
+                done
             }
             (None, Some(wanted)) => {
-                let pulled = pull_one(sync, wanted).await;
-                if pulled.is_err() {
+                let done = pull_one(sync, wanted).await;
+                if done.is_err() {
                     failed.insert(wanted.name);
                 }
-                pulled
+                done
             }
-            (None, None) => return first_failure.map_or(Ok(()), Err),
+            (None, None) => return Ok(pulled),
         };
         match result {
-            Ok(()) => {}
+            Ok(()) => pulled.taken += 1,
             // Without a link the rest fails as well.
             Err(
                 failure @ (Failure::Call(CallFailed::Unreachable(_) | CallFailed::StickGone(_))
@@ -78,7 +91,7 @@ pub(super) async fn pull_all(sync: &Sync) -> Result<(), Failure> {
             }
             Err(failure) => {
                 tracing::info!("pulling a document failed: {failure}");
-                first_failure.get_or_insert(failure);
+                pulled.first_failure.get_or_insert(failure);
             }
         }
     }

@@ -34,7 +34,7 @@ use tokio::{
     time::timeout,
 };
 
-pub(crate) use authority::{Authority, ENTRY, EXIT, GUARD, SUPERVISOR, T0, TURNSTILE};
+pub(crate) use authority::{Authority, ENTRY, EXIT, GUARD, SUPERVISOR, SeedKey, T0, TURNSTILE};
 
 use super::*;
 use crate::{
