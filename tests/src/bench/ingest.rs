@@ -230,6 +230,7 @@ impl Sender {
             let mut batch = gate.batch(1, 0);
             batch.first.seq = first;
             batch.records = records.to_vec();
+            batch.head = gate.head(gate.state).into();
             first += records.len() as u64;
             requests.push(gate.request(central, path::JOURNAL, cbor::encode(&batch)));
         }
