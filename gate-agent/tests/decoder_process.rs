@@ -349,7 +349,7 @@ async fn mutated_files_do_not_stop_the_reading() {
 /// A program that begins like a decoder and goes on as the shell script says.
 fn impostor(script: &str) -> DecoderSettings {
     let mut settings = DecoderSettings::program(PathBuf::from("/bin/sh"));
-    let ready = "printf '\\005\\000\\000\\000\\020\\002\\000\\000\\000'";
+    let ready = "printf '\\005\\000\\000\\000\\020\\003\\000\\000\\000'";
     settings.arguments = vec![
         OsString::from("-c"),
         OsString::from(format!("{ready}; {script}")),
